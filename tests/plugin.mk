@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
-TESTS += test-plugin-disk.sh
+TESTS += test-plugin-disk.sh test-plugin-ova.sh
 if HAVE_CMOCKA
 TESTS += test-plugin-vm
 check_PROGRAMS += test-plugin-vm

@@ -373,6 +373,29 @@ open_vmx (struct source *s, const struct source_options *opts,
   return 0;
 }
 
+static bool
+is_directory (const char *path)
+{
+  struct stat st;
+
+  return stat (path, &st) == 0 && S_ISDIR (st.st_mode);
+}
+
+/* An OVF file alone: its directory is the package. */
+static int
+open_ovf (struct source *s, const struct source_options *opts,
+          const char *path, struct diag *d)
+{
+  CLEANUP_FREE char *real = realpath (path, NULL);
+  char *name;
+
+  if (real == NULL)
+    return diag_error (d, "%s: %m", path);
+  name = strrchr (real, '/');
+  *name++ = '\0';
+  return source_ova (s, opts, real[0] ? real : "/", true, name, d);
+}
+
 struct source *
 source_open (const struct source_options *opts, struct diag *d)
 {
@@ -395,6 +418,12 @@ source_open (const struct source_options *opts, struct diag *d)
     break;
   case INPUT_VMX:
     r = open_vmx (s, opts, file, d);
+    break;
+  case INPUT_OVA:
+    r = source_ova (s, opts, file, is_directory (file), NULL, d);
+    break;
+  case INPUT_OVF:
+    r = open_ovf (s, opts, file, d);
     break;
   default:
     r = diag_error (d, "%s: this input cannot be read here", file);
