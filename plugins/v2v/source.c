@@ -251,6 +251,24 @@ add_uri (struct source *s, const char *uri, struct diag *d)
                      "can be disks", uri);
 }
 
+/* A path in a document: relative to it. */
+static int
+add_path_ref (struct source *s, const struct source_options *opts,
+              const char *base, const struct disk_ref *ref, struct diag *d)
+{
+  CLEANUP_FREE char *full = NULL;
+  const char *slash = base ? strrchr (base, '/') : NULL;
+
+  if (ref->location[0] == '/' || slash == NULL)
+    return add_path (s, opts, ref->location, ref->format, d);
+  if (asprintf (&full, "%.*s%s", (int)(slash - base + 1), base,
+                ref->location) == -1) {
+    full = NULL;
+    return diag_memory (d);
+  }
+  return add_path (s, opts, full, ref->format, d);
+}
+
 int
 source_add_refs (struct source *s, const struct source_options *opts,
                  struct container *c, const char *base, struct diag *d)
@@ -273,7 +291,7 @@ source_add_refs (struct source *s, const struct source_options *opts,
         r = source_add_image (s, opts, c, &b, ref->location, ref->format, d);
       break;
     case REF_PATH:
-      r = add_path (s, opts, ref->location, ref->format, d);
+      r = add_path_ref (s, opts, base, ref, d);
       break;
     case REF_BLANK:
       r = plan_add (&plan, SEGMENT_ZERO, 0, 0, ref->capacity, d);
@@ -373,6 +391,22 @@ open_vmx (struct source *s, const struct source_options *opts,
   return 0;
 }
 
+static int
+open_domain (struct source *s, const struct source_options *opts,
+             const char *path, struct diag *d)
+{
+  CLEANUP_FREE char *text = NULL;
+  struct container *c;
+  size_t len;
+
+  if (read_document (s, opts, path, &c, &text, &len, d) == -1)
+    return -1;
+  if (domain_parse (text, len, &s->machine, d) == -1
+      || source_add_refs (s, opts, c, path, d) == -1)
+    return diag_prefix (d, path);
+  return 0;
+}
+
 static bool
 is_directory (const char *path)
 {
@@ -421,6 +455,9 @@ source_open (const struct source_options *opts, struct diag *d)
     break;
   case INPUT_OVA:
     r = source_ova (s, opts, file, is_directory (file), NULL, d);
+    break;
+  case INPUT_LIBVIRT_XML:
+    r = open_domain (s, opts, file, d);
     break;
   case INPUT_OVF:
     r = open_ovf (s, opts, file, d);
