@@ -26,6 +26,8 @@ initrd_libs = $(ZLIB_LIBS) $(LZMA_LIBS) $(ZSTD_LIBS) $(LZ4_LIBS) $(BZ2_LIBS) \
 if HAVE_CMOCKA
 initrd_unit_tests = \
 	test-initrd-codec \
+	test-initrd-fuzz \
+	test-initrd-fuzz-index \
 	test-initrd-index \
 	test-initrd-plan \
 	test-initrd-tree \
@@ -57,3 +59,17 @@ test_initrd_tree_SOURCES = \
 test_initrd_tree_CPPFLAGS = $(initrd_cppflags)
 test_initrd_tree_CFLAGS = $(initrd_cflags)
 test_initrd_tree_LDADD = $(initrd_libs)
+
+test_initrd_fuzz_SOURCES = \
+	test-initrd-fuzz.c test-initrd-util.h ../fuzz/fuzz-initrd.c \
+	$(initrd_sources)
+test_initrd_fuzz_CPPFLAGS = $(initrd_cppflags)
+test_initrd_fuzz_CFLAGS = $(initrd_cflags)
+test_initrd_fuzz_LDADD = $(initrd_libs)
+
+test_initrd_fuzz_index_SOURCES = \
+	test-initrd-fuzz.c test-initrd-util.h ../fuzz/fuzz-kmod-index.c \
+	$(initrd_sources)
+test_initrd_fuzz_index_CPPFLAGS = $(initrd_cppflags) -DFUZZ_INDEX=1
+test_initrd_fuzz_index_CFLAGS = $(initrd_cflags)
+test_initrd_fuzz_index_LDADD = $(initrd_libs)
