@@ -15,7 +15,8 @@ overlay_engine = \
 	../common/overlay/store.c \
 	../common/overlay/write.c \
 	$(NULL)
-overlay_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/common/overlay
+overlay_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/common/overlay \
+	-DOVERLAY_RACE_POINTS
 
 if HAVE_CMOCKA
 check_PROGRAMS += test-overlay-model-asan test-overlay-model-tsan

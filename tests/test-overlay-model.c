@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -59,7 +60,7 @@ struct model {
   enum extents_kind extents;
   unsigned error_rate;          /* one source request in so many fails */
   unsigned delay_rate;          /* one in so many is slow */
-  bool alone;                   /* no concurrent operations on purpose */
+  bool crashes;
   unsigned long ops;
   struct overlay *ov;
   struct overlay_source src;
@@ -103,6 +104,25 @@ fail_model (struct model *m, const char *fs, ...)
   va_start (args, fs);
   vsnprintf (m->sh->message, sizeof m->sh->message, fs, args);
   va_end (args);
+}
+
+/* Called by the engine where threads may meet. */
+void
+overlay_race_point (void)
+{
+  static _Thread_local uint64_t s;
+  uint64_t r;
+
+  if (s == 0)
+    s = (uintptr_t)&s * 0x9e3779b97f4a7c15;
+  r = rnd (&s);
+  if (r % 16 == 0) {
+    const struct timespec ts = { 0, r / 16 % 200000 };
+
+    nanosleep (&ts, NULL);
+  }
+  else if (r % 16 < 4)
+    sched_yield ();
 }
 
 /* The source. */
@@ -211,6 +231,13 @@ create_model (struct model *m)
     m->allowed[i] = 1 << m->ref[i];
   m->src.ops = m->extents == EXTENTS_NONE ? &without_extents : &with_extents;
   m->src.opaque = m;
+}
+
+/* Start again with an empty overlay over what the disk is now. */
+static void
+new_source (struct model *m)
+{
+  memcpy (m->source, m->ref, m->size);
 }
 
 static void
@@ -412,7 +439,7 @@ one_op (struct client *c)
     do_extents (c, pos, n, rnd (&c->s) % 2);
     break;
   case 15:
-    if (rnd (&c->s) % 32 == 0)
+    if (rnd (&c->s) % (m->crashes ? 4 : 32) == 0)
       do_flush (c, large);
     if (rnd (&c->s) % 32 == 0)
       overlay_set_copy_on_read (m->ov, rnd (&c->s) % 4 != 0);
@@ -426,8 +453,8 @@ client_thread (void *opaque)
 {
   struct client *c = opaque;
 
-  while (atomic_fetch_add (&c->m->sh->done, 1) < c->m->ops &&
-         !atomic_load (&c->m->sh->failed))
+  while (!atomic_load (&c->m->sh->failed) &&
+         atomic_fetch_add (&c->m->sh->done, 1) < c->m->ops)
     one_op (c);
   return NULL;
 }
@@ -489,20 +516,29 @@ run_model (struct model *m, const struct overlay_options *options)
 {
   struct overlay_options o = *options;
   struct overlay_stats st;
+  unsigned long total;
+  unsigned round = 0;
   int err;
 
   o.log = print_log;
   o.min_request = m->min_request;
   o.max_request = m->max_request;
   create_model (m);
-  m->ov = overlay_open (m->size, &o, &err);
-  assert_non_null (m->ov);
-  run_clients (m, 0);
-  check_all (m);
-  overlay_get_stats (m->ov, &st);
-  if (o.clean_limit)
-    assert_true (st.clean_bytes <= o.clean_limit + THREADS * 4096);
-  overlay_close (m->ov);
+  total = m->ops;
+  /* Most blocks become known soon, hence many short rounds. */
+  for (m->ops = 0; m->ops < total && !m->sh->failed; round++) {
+    atomic_store (&m->sh->done, m->ops);
+    m->ops = V2V_MIN (m->ops + V2V_MAX (total / 1000, 400), total);
+    m->ov = overlay_open (m->size, &o, &err);
+    assert_non_null (m->ov);
+    run_clients (m, round);
+    check_all (m);
+    overlay_get_stats (m->ov, &st);
+    if (o.clean_limit)
+      assert_true (st.clean_bytes <= o.clean_limit + THREADS * 4096);
+    overlay_close (m->ov);
+    new_source (m);
+  }
   finish (m);
   destroy_model (m);
 }
@@ -521,7 +557,7 @@ test_copy_on_write (void **state)
 static void
 test_copy_on_read (void **state)
 {
-  struct model m = { .size = 24 * 1024 * 1024 + 1, .extents = EXTENTS_EXACT,
+  struct model m = { .size = 6 * 1024 * 1024 + 1, .extents = EXTENTS_EXACT,
                      .delay_rate = 20 };
   struct overlay_options o = { .store = OVERLAY_STORE_MEMFD,
                                .copy_on_read = true };
@@ -662,7 +698,7 @@ check_after_crash (struct model *m)
 static void
 crash_rounds (uint64_t clean_limit)
 {
-  struct model m = { .size = 3 * 1024 * 1024 + 555,
+  struct model m = { .size = 3 * 1024 * 1024 + 555, .crashes = true,
                      .extents = EXTENTS_EXACT, .delay_rate = 200 };
   struct overlay_options o = { .store = OVERLAY_STORE_PERSISTENT,
                                .dir = dir, .name = "disk/0",
@@ -670,18 +706,28 @@ crash_rounds (uint64_t clean_limit)
                                .clean_limit = clean_limit,
                                .log = print_log };
   uint64_t s = seed * 77 + 5;
-  unsigned round = 0, kills = 0;
+  unsigned round = 0, kills = 0, stores = 0;
+  unsigned long total;
 
   create_model (&m);
-  strcpy (dir + sizeof dir - 7, "XXXXXX");
-  assert_non_null (mkdtemp (dir));
-  while (atomic_load (&m.sh->done) < m.ops && !m.sh->failed) {
+  total = m.ops;
+  while (atomic_load (&m.sh->done) < total && !m.sh->failed) {
     const unsigned long before = atomic_load (&m.sh->done);
-    const unsigned long target = before + 200 + rnd (&s) % (m.ops / 20 + 1);
+    const unsigned long target = before + 20 + rnd (&s) % 400;
     const bool orderly = rnd (&s) % 8 == 0;
     int status, err;
     pid_t pid;
 
+    /* With a new store now and then: an old one is all dirty. */
+    if (round == 0 || rnd (&s) % 5 == 0) {
+      if (round > 0)
+        remove_dir ();
+      strcpy (dir + sizeof dir - 7, "XXXXXX");
+      assert_non_null (mkdtemp (dir));
+      new_source (&m);
+      stores++;
+    }
+    m.ops = total;
     fflush (NULL);
     pid = fork ();
     assert_int_not_equal (pid, -1);
@@ -692,7 +738,7 @@ crash_rounds (uint64_t clean_limit)
       else {
         check_after_crash (&m);
         if (orderly)
-          m.ops = V2V_MIN (m.ops, target);
+          m.ops = V2V_MIN (total, target);
         run_clients (&m, round);
         if (!m.sh->failed)
           check_all (&m);
@@ -722,8 +768,8 @@ crash_rounds (uint64_t clean_limit)
   }
   remove_dir ();
   finish (&m);
-  print_message ("# %u rounds, %u kills, %lu operations\n", round, kills,
-                 (unsigned long)m.sh->done);
+  print_message ("# %u stores, %u rounds, %u kills, %lu operations\n",
+                 stores, round, kills, (unsigned long)m.sh->done);
   assert_true (kills > 0);
   destroy_model (&m);
 }

@@ -40,6 +40,7 @@ evict_group (struct overlay *ov, uint64_t g, uint64_t want)
       /* Invariant 5. */
       atomic_fetch_add (&s->evictions, 1);
       ov_store_punch_mask (ov, g, mask);
+      overlay_race_point ();
     }
   }
   pthread_mutex_unlock (&s->lock);

@@ -129,6 +129,7 @@ claim (struct overlay *ov, struct fill *f, uint64_t first, uint64_t wanted,
   enum block_state st;
 
   f->nr = 0;
+  overlay_race_point ();
 
   /* Look backwards without lock; what is seen is checked again below. */
   while (cur > first) {
@@ -324,6 +325,7 @@ publish_clean (struct overlay *ov, struct fill *f, const uint8_t *data,
   size_t i;
   int err = 0;
 
+  overlay_race_point ();
   for (i = 0; i < f->nr; ++i)
     blocks += f->claim[i].n;
 

@@ -72,6 +72,13 @@
 /* Sequential misses let a fetch grow up to this many bytes. */
 #define MAX_GROWN_UNIT (1024 * 1024)
 
+/* Where two threads may meet: the tests pause there, so that they do. */
+#ifdef OVERLAY_RACE_POINTS
+extern void overlay_race_point (void);
+#else
+#define overlay_race_point() ((void)0)
+#endif
+
 enum block_state { ST_ABSENT, ST_VALID, ST_ZERO };
 
 struct group {

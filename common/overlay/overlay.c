@@ -325,6 +325,7 @@ overlay_pread (struct overlay *ov, const struct overlay_source *src,
       break;
 
     case ST_VALID:
+      overlay_race_point ();
       if (ov_store_read (ov, p, bytes, pos, err) == -1)
         return -1;
       if (ov_evictions (ov, g0, g1) != evictions)

@@ -549,6 +549,7 @@ flush_batch (struct overlay *ov, const struct changed *c, size_t n, int *err)
     struct entry e;
     int r;
 
+    overlay_race_point ();
     pthread_mutex_lock (&ov_stripe (ov, c[i].g)->lock);
     load_planes (gr, &now);
     merge_entry (&e, &c[i], &now);

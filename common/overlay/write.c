@@ -85,6 +85,7 @@ lock_part (struct overlay *ov, const struct overlay_source *src,
       return NULL;
     if (p->tail && ov_fill_for_write (ov, src, last, err) == -1)
       return NULL;
+    overlay_race_point ();
     pthread_mutex_lock (&s->lock);
     /* A clean block may have been evicted meanwhile. */
     if ((!p->head || partial_state (ov, p->first) != ST_ABSENT) &&
@@ -137,6 +138,7 @@ write_run (struct overlay *ov, struct group *gr, const struct part *p,
   if (dirty_first (ov, p->g, gr, ov_mask (bit, nr), err) == -1 ||
       ov_store_write (ov, iov, n, at, err) == -1)
     return -1;
+  overlay_race_point ();
   ov_publish (ov, p->g, gr, ov_mask (bit, nr), ST_VALID, true);
   return 0;
 }
@@ -279,6 +281,7 @@ zero_part (struct overlay *ov, const struct overlay_source *src,
       r = dirty_first (ov, p->g, gr, mask, err);
       if (r == 0 && mask) {
         ov_publish (ov, p->g, gr, mask, ST_ZERO, true);
+        overlay_race_point ();
         punch_units (ov, p->g, gr, valid & mask);
       }
     }
