@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <guestfs.h>
 
@@ -47,6 +48,10 @@ struct guest {
   struct guest_mount *mounts;   /* shortest mountpoint first */
   size_t nr_mounts;
   int boot_disk;                /* index of the disk to boot, -1 = unknown */
+
+  bool dry_run;                 /* report changes, make none */
+  void *state;                  /* of linux/ or windows/, theirs alone */
+  struct guest_files *files;    /* of guest.c, its alone */
 };
 
 /* Default cap on what is read of one guest file. */
@@ -74,6 +79,48 @@ extern int guest_remove (struct guest *gst, const char *path,
                          const char *why);
 extern int guest_symlink (struct guest *gst, const char *target,
                           const char *path, const char *why);
+
+/* A link's target (allocated) without following it; NULL if PATH is not
+ * a symbolic link.
+ */
+extern char *guest_readlink (struct guest *gst, const char *path);
+
+/* Read several regular files at once, which is cheaper than one by one.
+ * SIZE is -1 for those that are not there, are not regular files, or are
+ * larger than MAX.  Return 0, or -1 on error (reported).
+ */
+struct guest_file {
+  const char *path;             /* in */
+  char *data;                   /* out: allocated, NUL-terminated, or NULL */
+  ssize_t size;
+};
+extern int guest_read_many (struct guest *gst, struct guest_file *files,
+                            size_t nr_files, size_t max);
+
+/* Replace the end of a large file (an initrd) without sending all of it:
+ * the file becomes its first OFFSET bytes followed by TAIL.  IMAGE is what
+ * guest_read gave for the whole file; it is used for the digests, and the
+ * call fails if the file is no longer of that size.  Atomic as
+ * guest_write is, and the new file is read back in full and compared
+ * before it takes the old one's place.
+ */
+extern int guest_append (struct guest *gst, const char *path,
+                         const void *image, size_t image_size,
+                         uint64_t offset, const void *tail, size_t tail_size,
+                         const char *why);
+
+/* Announce that about BYTES bytes and INODES new files will be written
+ * below PATH (a directory of the guest; it need not exist).  Requests for
+ * the same file system add up.  Return 0, or -1 if they do not fit
+ * (reported as no-space or no-inodes with what is needed and what is
+ * free).  An atomic replacement needs room for the whole new file.
+ */
+extern int guest_reserve (struct guest *gst, const char *path,
+                          uint64_t bytes, uint64_t inodes);
+
+/* The mount that holds PATH, never NULL. */
+extern const struct guest_mount *guest_mount_of (const struct guest *gst,
+                                                 const char *path);
 
 extern bool guest_is_file (struct guest *gst, const char *path);
 extern bool guest_is_dir (struct guest *gst, const char *path);
