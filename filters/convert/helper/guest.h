@@ -16,6 +16,8 @@
 
 #include <guestfs.h>
 
+struct devices;                 /* devices.h */
+struct device_names;
 struct report;                  /* report.h */
 struct vm;                      /* common/vm/vm.h */
 
@@ -48,6 +50,12 @@ struct guest {
   struct guest_mount *mounts;   /* shortest mountpoint first */
   size_t nr_mounts;
   int boot_disk;                /* index of the disk to boot, -1 = unknown */
+
+  /* All block devices, and the names that the guest's files give them:
+     devices_resolve (gst->devices, gst->names, "/dev/sda1", NULL).  NULL
+     before inspection. */
+  const struct devices *devices;        /* devices.h */
+  const struct device_names *names;
 
   bool dry_run;                 /* report changes, make none */
   void *state;                  /* of linux/ or windows/, theirs alone */
@@ -130,5 +138,8 @@ extern bool guest_is_dir (struct guest *gst, const char *path);
  */
 extern char **guest_glob (struct guest *gst, const char *pattern);
 extern void guest_free_strings (char **strings);
+
+/* Free what the struct points to, except g, report and source. */
+extern void guest_free (struct guest *gst);
 
 #endif /* V2V_GUEST_H */
