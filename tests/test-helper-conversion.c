@@ -45,7 +45,7 @@ linux_plan (struct guest *gst, const struct linux_options *opts)
   v = devices_resolve (gst->devices, gst->names, "/dev/sda1", NULL);
   report_fact (gst->report, "test", "sda1", v ? v->uuid : NULL);
   if (hang != NULL) {
-    char *args[] = { (char *) "sleep 1000", NULL };
+    char *args[] = { (char *)"sleep 1000", NULL };
 
     close (open (hang, O_WRONLY | O_CREAT, 0600));
     free (guestfs_debug (gst->g, "sh", args));
@@ -61,7 +61,8 @@ linux_convert (struct guest *gst, const struct linux_options *opts)
 {
   const char *fail = option (opts, "fail");
   struct guest_file many[] = {
-    { .path = "/etc/hostname" }, { .path = "/etc" },
+    { .path = "/etc/hostname" },
+    { .path = "/etc" },
     { .path = "/nowhere/at/all" },
   };
   char *data, *big, **glob;
@@ -74,15 +75,14 @@ linux_convert (struct guest *gst, const struct linux_options *opts)
 
   /* Replace, through a link; create, with directories; leave alone. */
   if (guest_write (gst, "/etc/v2v-link", "new text\n", 9, 0644,
-                   "replaced through a link") == -1
-      || guest_write (gst, "/opt/a/b/v2v-new", "hello\n", 6, 0750,
-                      "made with its directories") == -1
-      || guest_write (gst, "/etc/v2v-same", "same\n", 5, 0600,
-                      "not changed") == -1
-      || guest_remove (gst, "/etc/v2v-remove", "no longer needed") == -1
-      || guest_remove (gst, "/etc/v2v-never-was", "not there") == -1
-      || guest_symlink (gst, "v2v-target", "/etc/v2v-symlink", "a link")
-         == -1)
+                   "replaced through a link") == -1 ||
+      guest_write (gst, "/opt/a/b/v2v-new", "hello\n", 6, 0750,
+                   "made with its directories") == -1 ||
+      guest_write (gst, "/etc/v2v-same", "same\n", 5, 0600, "not changed") ==
+          -1 ||
+      guest_remove (gst, "/etc/v2v-remove", "no longer needed") == -1 ||
+      guest_remove (gst, "/etc/v2v-never-was", "not there") == -1 ||
+      guest_symlink (gst, "v2v-target", "/etc/v2v-symlink", "a link") == -1)
     return -1;
 
   /* What is no regular file is neither read nor written. */
@@ -101,22 +101,21 @@ linux_convert (struct guest *gst, const struct linux_options *opts)
   if (big == NULL)
     return -1;
   for (i = 0; i < big_size; ++i)
-    big[i] = (char) (i * 2654435761u >> 13);
+    big[i] = (char)(i * 2654435761u >> 13);
   if (guest_write (gst, "/opt/a/v2v-big", big, big_size, 0600, "large") == -1)
     return -1;
   if (!gst->dry_run) {
-    if (guest_read (gst, "/opt/a/v2v-big", big_size, &data, &size) != 1
-        || size != big_size || memcmp (data, big, size) != 0) {
+    if (guest_read (gst, "/opt/a/v2v-big", big_size, &data, &size) != 1 ||
+        size != big_size || memcmp (data, big, size) != 0) {
       report_error (gst->report, "test-failed", "the large file differs");
       return -1;
     }
-    if (guest_append (gst, "/opt/a/v2v-big", data, size, size - 5, "tail",
-                      4, "an initrd") == -1)
+    if (guest_append (gst, "/opt/a/v2v-big", data, size, size - 5, "tail", 4,
+                      "an initrd") == -1)
       return -1;
     free (data);
-    if (guest_read (gst, "/opt/a/v2v-big", big_size, &data, &size) != 1
-        || size != big_size - 1
-        || memcmp (data + size - 4, "tail", 4) != 0) {
+    if (guest_read (gst, "/opt/a/v2v-big", big_size, &data, &size) != 1 ||
+        size != big_size - 1 || memcmp (data + size - 4, "tail", 4) != 0) {
       report_error (gst->report, "test-failed", "the appended file differs");
       return -1;
     }
@@ -134,7 +133,7 @@ linux_convert (struct guest *gst, const struct linux_options *opts)
 void
 linux_free (struct guest *gst)
 {
-  (void) gst;
+  (void)gst;
 }
 
 int

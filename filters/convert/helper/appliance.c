@@ -57,7 +57,7 @@
 #include "report.h"
 #include "v2v-utils.h"
 
-#define LIFE_LIMIT 10.0
+#define LIFE_LIMIT   10.0
 #define LAUNCH_LIMIT 90.0
 
 extern char **environ;
@@ -73,7 +73,7 @@ parent_of (pid_t pid)
   ssize_t n;
   int fd;
 
-  snprintf (path, sizeof path, "/proc/%ld/stat", (long) pid);
+  snprintf (path, sizeof path, "/proc/%ld/stat", (long)pid);
   fd = open (path, O_RDONLY | O_CLOEXEC);
   if (fd == -1)
     return -1;
@@ -82,10 +82,10 @@ parent_of (pid_t pid)
   if (n <= 0)
     return -1;
   buf[n] = '\0';
-  p = strrchr (buf, ')');       /* the name may contain anything */
+  p = strrchr (buf, ')'); /* the name may contain anything */
   if (p == NULL || strlen (p) < 5)
     return -1;
-  return (pid_t) strtol (p + 4, NULL, 10);
+  return (pid_t)strtol (p + 4, NULL, 10);
 }
 
 static bool
@@ -94,7 +94,7 @@ is_our_program (pid_t pid)
   char path[64], a[PATH_MAX], b[PATH_MAX];
   ssize_t n, m;
 
-  snprintf (path, sizeof path, "/proc/%ld/exe", (long) pid);
+  snprintf (path, sizeof path, "/proc/%ld/exe", (long)pid);
   n = readlink (path, a, sizeof a);
   m = readlink ("/proc/self/exe", b, sizeof b);
   return n > 0 && n == m && memcmp (a, b, n) == 0;
@@ -110,7 +110,7 @@ is_appliance (pid_t pid)
   ssize_t n;
   int fd;
 
-  snprintf (path, sizeof path, "/proc/%ld/cmdline", (long) pid);
+  snprintf (path, sizeof path, "/proc/%ld/cmdline", (long)pid);
   fd = open (path, O_RDONLY | O_CLOEXEC);
   if (fd == -1)
     return false;
@@ -132,9 +132,9 @@ for_each_child (void (*fn) (pid_t pid, void *opaque), void *opaque)
   while ((d = readdir (dir)) != NULL) {
     pid_t pid;
 
-    if (!isdigit ((unsigned char) d->d_name[0]))
+    if (!isdigit ((unsigned char)d->d_name[0]))
       continue;
-    pid = (pid_t) strtol (d->d_name, NULL, 10);
+    pid = (pid_t)strtol (d->d_name, NULL, 10);
     if (pid > 1 && pid != me && parent_of (pid) == me)
       fn (pid, opaque);
   }
@@ -144,7 +144,7 @@ for_each_child (void (*fn) (pid_t pid, void *opaque), void *opaque)
 static void
 kill_child (pid_t pid, void *opaque)
 {
-  (void) opaque;
+  (void)opaque;
   /* Not libguestfs's recovery process: it is a fork of this program, and
    * guestfs_close ends it.
    */
@@ -173,7 +173,7 @@ appliance_cancelled (void)
 /* ---- URIs ---- */
 
 struct nbd_uri {
-  char *server;                 /* "unix:/path", "host:port" */
+  char *server; /* "unix:/path", "host:port" */
   char *export;
 };
 
@@ -195,7 +195,7 @@ parse_uri (const char *text, struct nbd_uri *out, const char **why)
     size_t len = strcspn (q, "&;");
 
     if (len > 7 && strncmp (q, "socket=", 7) == 0 && socket == NULL)
-      socket = xmlURIUnescapeString (q + 7, (int) len - 7, NULL);
+      socket = xmlURIUnescapeString (q + 7, (int)len - 7, NULL);
     q += len;
     if (*q != '\0')
       q++;
@@ -223,14 +223,15 @@ parse_uri (const char *text, struct nbd_uri *out, const char **why)
     goto out;
   }
   out->export = strdup (uri->path && uri->path[0] == '/' ? uri->path + 1
-                        : uri->path ? uri->path : "");
+                        : uri->path                      ? uri->path
+                                                         : "");
   if (out->server == NULL || out->export == NULL) {
     *why = "out of memory";
     goto out;
   }
   r = 0;
 
- out:
+out:
   if (r == -1) {
     free (out->server);
     free (out->export);
@@ -264,8 +265,8 @@ ours_alone (const char *path, mode_t type)
 {
   struct stat st;
 
-  return lstat (path, &st) == 0 && (st.st_mode & S_IFMT) == type
-         && st.st_uid == geteuid () && (st.st_mode & 022) == 0;
+  return lstat (path, &st) == 0 && (st.st_mode & S_IFMT) == type &&
+         st.st_uid == geteuid () && (st.st_mode & 022) == 0;
 }
 
 /* Run supermin the way libguestfs does. */
@@ -285,12 +286,20 @@ run_supermin (const char *cache, const char *supermin_d,
     return -1;
   }
   {
-    char *argv[] = { (char *) "supermin", (char *) "--build",
-                     (char *) "--if-newer", (char *) "--lock", lock,
-                     (char *) "--copy-kernel", (char *) "-f",
-                     (char *) "ext2", (char *) "--host-cpu",
-                     (char *) "x86_64", (char *) supermin_d, (char *) "-o",
-                     (char *) appliance_d, NULL };
+    char *argv[] = { (char *)"supermin",
+                     (char *)"--build",
+                     (char *)"--if-newer",
+                     (char *)"--lock",
+                     lock,
+                     (char *)"--copy-kernel",
+                     (char *)"-f",
+                     (char *)"ext2",
+                     (char *)"--host-cpu",
+                     (char *)"x86_64",
+                     (char *)supermin_d,
+                     (char *)"-o",
+                     (char *)appliance_d,
+                     NULL };
 
     posix_spawn_file_actions_init (&fa);
     posix_spawn_file_actions_addopen (&fa, 0, "/dev/null", O_RDONLY, 0);
@@ -320,11 +329,11 @@ read_all (const char *path, size_t max, size_t *size)
   uint8_t *data;
   size_t done = 0;
 
-  if (fd == -1 || fstat (fd, &st) == -1 || !S_ISREG (st.st_mode)
-      || st.st_size <= 0 || (uint64_t) st.st_size > max)
+  if (fd == -1 || fstat (fd, &st) == -1 || !S_ISREG (st.st_mode) ||
+      st.st_size <= 0 || (uint64_t)st.st_size > max)
     return NULL;
   data = malloc (st.st_size);
-  while (data != NULL && done < (size_t) st.st_size) {
+  while (data != NULL && done < (size_t)st.st_size) {
     ssize_t n = read (fd, data + done, st.st_size - done);
 
     if (n == -1 && errno == EINTR)
@@ -366,9 +375,8 @@ write_all (const char *path, const uint8_t *data, size_t size)
   return close (fd);
 }
 
-static const char *const fixed_files[] = {
-  "kernel", "initrd", "root", "README.fixed", NULL
-};
+static const char *const fixed_files[] = { "kernel", "initrd", "root",
+                                           "README.fixed", NULL };
 
 static void
 remove_fixed (const char *dir)
@@ -391,8 +399,8 @@ make_fixed (const char *cache, const char *dir, const uint8_t *image,
             size_t size)
 {
   static const char readme[] =
-    "An appliance of libguestfs whose kernel is not compressed.  Made by\n"
-    "v2v-convert-helper; it can be deleted at any time.\n";
+      "An appliance of libguestfs whose kernel is not compressed.  Made by\n"
+      "v2v-convert-helper; it can be deleted at any time.\n";
   uint8_t *vmlinux = NULL;
   size_t vmlinux_size;
   const char *why;
@@ -401,8 +409,9 @@ make_fixed (const char *cache, const char *dir, const uint8_t *image,
 
   if (kernel_unpack (image, size, &vmlinux, &vmlinux_size, &why) == -1)
     return -1;
-  if (snprintf (tmp, sizeof tmp, "%s/v2v.tmp.XXXXXX", cache)
-      >= (int) sizeof tmp || mkdtemp (tmp) == NULL) {
+  if (snprintf (tmp, sizeof tmp, "%s/v2v.tmp.XXXXXX", cache) >=
+          (int)sizeof tmp ||
+      mkdtemp (tmp) == NULL) {
     free (vmlinux);
     return -1;
   }
@@ -418,11 +427,11 @@ make_fixed (const char *cache, const char *dir, const uint8_t *image,
   if (symlink ("../appliance.d/root", path) == -1)
     goto out;
   snprintf (path, sizeof path, "%s/README.fixed", tmp);
-  if (write_all (path, (const uint8_t *) readme, sizeof readme - 1) == -1)
+  if (write_all (path, (const uint8_t *)readme, sizeof readme - 1) == -1)
     goto out;
   r = rename (tmp, dir);
 
- out:
+out:
   free (vmlinux);
   if (r == -1) {
     remove_fixed (tmp);
@@ -462,7 +471,7 @@ fixed_appliance (guestfs_h *g)
   CLEANUP_FREE char *cachedir = guestfs_get_cachedir (g);
   const char *search = guestfs_get_path (g);
   CLEANUP_FREE char *cache = NULL, *supermin_d = NULL, *appliance_d = NULL,
-    *kernel = NULL;
+                    *kernel = NULL;
   CLEANUP_FREE uint8_t *image = NULL;
   char name[4 + 32 + 1] = "v2v-";
   uint8_t digest[32];
@@ -480,8 +489,7 @@ fixed_appliance (guestfs_h *g)
   }
   if (access (supermin_d, R_OK) == -1)
     return NULL;
-  if (asprintf (&cache, "%s/.guestfs-%ld", cachedir, (long) geteuid ())
-      == -1) {
+  if (asprintf (&cache, "%s/.guestfs-%ld", cachedir, (long)geteuid ()) == -1) {
     cache = NULL;
     return NULL;
   }
@@ -500,8 +508,8 @@ fixed_appliance (guestfs_h *g)
     return NULL;
   }
   image = read_all (kernel, KERNEL_MAX, &size);
-  if (image == NULL
-      || gnutls_hash_fast (GNUTLS_DIG_SHA256, image, size, digest) < 0)
+  if (image == NULL ||
+      gnutls_hash_fast (GNUTLS_DIG_SHA256, image, size, digest) < 0)
     return NULL;
   for (i = 0; i < 16; ++i)
     sprintf (name + 4 + 2 * i, "%02x", digest[i]);
@@ -522,7 +530,7 @@ fixed_appliance (guestfs_h *g)
 static char *
 fixed_appliance (guestfs_h *g)
 {
-  (void) g;
+  (void)g;
   return NULL;
 }
 
@@ -541,7 +549,7 @@ look_at_kvm (void)
   if (fd == -1)
     return KVM_ABSENT;
   close (fd);
-#if defined (__x86_64__) || defined (__i386__)
+#if defined(__x86_64__) || defined(__i386__)
   {
     FILE *fp = fopen ("/proc/cpuinfo", "re");
     char *line = NULL, *save, *word;
@@ -573,8 +581,8 @@ struct watch {
   atomic_bool life, done, killed;
   /* Main thread only. */
   bool verbose, ready;
-  int handle;                   /* of the event callback */
-  char tail[4096];              /* the last of the console */
+  int handle;      /* of the event callback */
+  char tail[4096]; /* the last of the console */
   size_t tail_len;
 };
 
@@ -591,7 +599,7 @@ static void
 find_appliance (pid_t pid, void *opaque)
 {
   if (is_appliance (pid))
-    *(pid_t *) opaque = pid;
+    *(pid_t *)opaque = pid;
 }
 
 static void *
@@ -609,8 +617,8 @@ watch_thread (void *opaque)
       start = now ();
       continue;
     }
-    if ((now () - start > LIFE_LIMIT && !atomic_load (&w->life))
-        || now () - start > LAUNCH_LIMIT) {
+    if ((now () - start > LIFE_LIMIT && !atomic_load (&w->life)) ||
+        now () - start > LAUNCH_LIMIT) {
       atomic_store (&w->killed, true);
       if (!atomic_load (&w->done) && parent_of (pid) == getpid ())
         kill (pid, SIGKILL);
@@ -627,12 +635,12 @@ console (guestfs_h *g, void *opaque, uint64_t event, int handle, int flags,
 {
   struct watch *w = opaque;
 
-  (void) g;
-  (void) event;
-  (void) handle;
-  (void) flags;
-  (void) array;
-  (void) array_len;
+  (void)g;
+  (void)event;
+  (void)handle;
+  (void)flags;
+  (void)array;
+  (void)array_len;
   if (w->verbose)
     fwrite (buf, 1, len, stderr);
   if (len >= sizeof w->tail) {
@@ -641,7 +649,8 @@ console (guestfs_h *g, void *opaque, uint64_t event, int handle, int flags,
   }
   if (w->tail_len + len >= sizeof w->tail) {
     size_t keep = sizeof w->tail / 2 < sizeof w->tail - 1 - len
-                  ? sizeof w->tail / 2 : sizeof w->tail - 1 - len;
+                      ? sizeof w->tail / 2
+                      : sizeof w->tail - 1 - len;
 
     if (keep > w->tail_len)
       keep = w->tail_len;
@@ -651,9 +660,9 @@ console (guestfs_h *g, void *opaque, uint64_t event, int handle, int flags,
   memcpy (w->tail + w->tail_len, buf, len);
   w->tail_len += len;
   w->tail[w->tail_len] = '\0';
-  if (!atomic_load (&w->life)
-      && (memmem (w->tail, w->tail_len, "Linux version", 13)
-          || memmem (w->tail, w->tail_len, "supermin:", 9)))
+  if (!atomic_load (&w->life) &&
+      (memmem (w->tail, w->tail_len, "Linux version", 13) ||
+       memmem (w->tail, w->tail_len, "supermin:", 9)))
     atomic_store (&w->life, true);
 }
 
@@ -684,13 +693,10 @@ add_disk (guestfs_h *g, const char *text)
     char *server[] = { u.server, NULL };
 
     r = guestfs_add_drive_opts (
-      g, u.export,
-      GUESTFS_ADD_DRIVE_OPTS_FORMAT, "raw",
-      GUESTFS_ADD_DRIVE_OPTS_PROTOCOL, "nbd",
-      GUESTFS_ADD_DRIVE_OPTS_SERVER, server,
-      GUESTFS_ADD_DRIVE_OPTS_CACHEMODE, "unsafe",
-      GUESTFS_ADD_DRIVE_OPTS_DISCARD, "besteffort",
-      -1);
+        g, u.export, GUESTFS_ADD_DRIVE_OPTS_FORMAT, "raw",
+        GUESTFS_ADD_DRIVE_OPTS_PROTOCOL, "nbd", GUESTFS_ADD_DRIVE_OPTS_SERVER,
+        server, GUESTFS_ADD_DRIVE_OPTS_CACHEMODE, "unsafe",
+        GUESTFS_ADD_DRIVE_OPTS_DISCARD, "besteffort", -1);
   }
   free (u.server);
   free (u.export);
@@ -716,14 +722,14 @@ new_handle (const struct appliance_options *opts, enum accel accel,
     guestfs_set_trace (g, 1);
   }
   guestfs_set_identifier (g, "v2v");
-  if (guestfs_set_tmpdir (g, opts->tmpdir) == -1
-      || guestfs_set_backend (g, "direct") == -1)
+  if (guestfs_set_tmpdir (g, opts->tmpdir) == -1 ||
+      guestfs_set_backend (g, "direct") == -1)
     goto error;
   if (accel == ACCEL_TCG) {
     unsigned long cpus = sysconf (_SC_NPROCESSORS_ONLN);
 
-    if (guestfs_set_backend_setting (g, "force_tcg", "1") == -1
-        || guestfs_set_append (g, "quiet mitigations=off nokaslr") == -1)
+    if (guestfs_set_backend_setting (g, "force_tcg", "1") == -1 ||
+        guestfs_set_append (g, "quiet mitigations=off nokaslr") == -1)
       goto error;
     if (opts->smp == 0 && cpus >= 2 && guestfs_set_smp (g, 2) == -1)
       goto error;
@@ -736,12 +742,12 @@ new_handle (const struct appliance_options *opts, enum accel accel,
     if (guestfs_set_memsize (g, opts->memsize) == -1)
       goto error;
   }
-  else if (opts->has_keys
-           && guestfs_set_memsize (g, 2 * guestfs_get_memsize (g)) == -1)
+  else if (opts->has_keys &&
+           guestfs_set_memsize (g, 2 * guestfs_get_memsize (g)) == -1)
     goto error;
   w->verbose = opts->verbose;
-  w->handle = guestfs_set_event_callback (g, console,
-                                          GUESTFS_EVENT_APPLIANCE, 0, w);
+  w->handle =
+      guestfs_set_event_callback (g, console, GUESTFS_EVENT_APPLIANCE, 0, w);
   if (w->handle == -1)
     goto error;
   for (i = 0; i < opts->nr_uris; ++i)
@@ -750,8 +756,8 @@ new_handle (const struct appliance_options *opts, enum accel accel,
   w->ready = true;
   return g;
 
- error:
-  return g;                     /* not ready: its last error says why */
+error:
+  return g; /* not ready: its last error says why */
 }
 
 guestfs_h *
@@ -772,8 +778,8 @@ appliance_launch (struct report *r, const struct appliance_options *opts)
   }
   guestfs_set_error_handler (g, NULL, NULL);
   setting = guestfs_get_backend_setting (g, "force_tcg");
-  must_tcg = setting && (strcmp (setting, "") == 0
-                         || strcmp (setting, "1") == 0);
+  must_tcg =
+      setting && (strcmp (setting, "") == 0 || strcmp (setting, "1") == 0);
   free (setting);
   setting = guestfs_get_backend_setting (g, "force_kvm");
   must_kvm = setting != NULL && strcmp (setting, "0") != 0;
@@ -787,7 +793,7 @@ appliance_launch (struct report *r, const struct appliance_options *opts)
     accel = ACCEL_KVM;
   else if (kvm == KVM_ABSENT) {
     report_info (r, "There is no usable /dev/kvm: the appliance runs under "
-                 "software emulation, which is slower");
+                    "software emulation, which is slower");
     accel = ACCEL_TCG;
   }
   else if (kvm == KVM_DOUBTFUL) {
@@ -844,7 +850,9 @@ appliance_launch (struct report *r, const struct appliance_options *opts)
       report_error (r, "appliance-launch-failed",
                     "the libguestfs appliance could not be started: %s; run "
                     "libguestfs-test-tool to find out why",
-                    qemu ? qemu : said ? said : "unknown reason");
+                    qemu   ? qemu
+                    : said ? said
+                           : "unknown reason");
       return NULL;
     }
   }
@@ -860,7 +868,7 @@ appliance_shutdown (struct report *r, guestfs_h *g)
                   "the appliance did not write everything back to the "
                   "disks: %s",
                   guestfs_last_error (g) ? guestfs_last_error (g)
-                  : "unknown reason");
+                                         : "unknown reason");
   guestfs_close (g);
   return ret;
 }

@@ -15,14 +15,14 @@
 struct report;
 
 struct appliance_options {
-  char **uris;                  /* nbd+unix:///NAME?socket=PATH,
+  char **uris; /* nbd+unix:///NAME?socket=PATH,
                                    nbd://host:port/NAME */
   size_t nr_uris;
-  unsigned memsize, smp;        /* MiB, CPUs; 0 = choose */
-  bool has_keys;                /* keys will be tried: opening LUKS 2 needs
+  unsigned memsize, smp; /* MiB, CPUs; 0 = choose */
+  bool has_keys;         /* keys will be tried: opening LUKS 2 needs
                                    a gigabyte */
   bool verbose;
-  const char *tmpdir;           /* exists, 0700 */
+  const char *tmpdir; /* exists, 0700 */
 };
 
 /* Check that URI is one that appliance_launch takes.  Return 0, or -1 with

@@ -161,15 +161,15 @@ add_disk_line (struct devices *d, const char *name, const char *address,
   unsigned host, channel, target, lun;
   struct device *v;
 
-  if (sscanf (address, "%u:%u:%u:%u", &host, &channel, &target, &lun) != 4
-      || target >= d->nr_disks)
-    return 0;                   /* the appliance's own */
+  if (sscanf (address, "%u:%u:%u:%u", &host, &channel, &target, &lun) != 4 ||
+      target >= d->nr_disks)
+    return 0; /* the appliance's own */
   v = new_device (d, DEVICE_DISK);
   if (v == NULL)
     return -1;
   v->name = disk_name (target);
   v->real = dev_path (name);
-  v->disk = (int) target;
+  v->disk = (int)target;
   v->size = sectors;
   return v->name && v->real ? 0 : -1;
 }
@@ -209,7 +209,7 @@ add_dm_line (struct devices *d, const char *dm, const char *name,
 {
   bool lvm = strncmp (uuid, "LVM-", 4) == 0;
   struct device *v;
-  (void) dm;
+  (void)dm;
 
   /* Besides LVs there are their hidden parts, "LVM-…-tdata". */
   if (lvm ? strlen (uuid) != 4 + 64 : strncmp (uuid, "CRYPT-", 6) != 0)
@@ -266,11 +266,11 @@ unescape (const char *value)
   if (r == NULL)
     return NULL;
   while (*value != '\0') {
-    if (value[0] == '\\' && value[1] == 'x'
-        && isxdigit ((unsigned char) value[2])
-        && isxdigit ((unsigned char) value[3])
-        && sscanf (value + 2, "%2x", &c) == 1 && c != 0) {
-      *p++ = (char) c;
+    if (value[0] == '\\' && value[1] == 'x' &&
+        isxdigit ((unsigned char)value[2]) &&
+        isxdigit ((unsigned char)value[3]) &&
+        sscanf (value + 2, "%2x", &c) == 1 && c != 0) {
+      *p++ = (char)c;
       value += 4;
       continue;
     }
@@ -285,7 +285,10 @@ unescape (const char *value)
 static int
 blkid_line (struct device *v, const char *line)
 {
-  static const struct { const char *key; size_t offset; } keys[] = {
+  static const struct {
+    const char *key;
+    size_t offset;
+  } keys[] = {
     { "TYPE", offsetof (struct device, type) },
     { "USAGE", offsetof (struct device, usage) },
     { "UUID", offsetof (struct device, uuid) },
@@ -302,15 +305,14 @@ blkid_line (struct device *v, const char *line)
     return 0;
   len = eq - line;
   for (i = 0; i < V2V_ARRAY_SIZE (keys); ++i)
-    if (strlen (keys[i].key) == len && strncmp (keys[i].key, line, len) == 0)
-      {
-        char *value = unescape (eq + 1);
+    if (strlen (keys[i].key) == len && strncmp (keys[i].key, line, len) == 0) {
+      char *value = unescape (eq + 1);
 
-        if (value == NULL)
-          return -1;
-        replace ((char **) ((char *) v + keys[i].offset), value);
-        return 0;
-      }
+      if (value == NULL)
+        return -1;
+      replace ((char **)((char *)v + keys[i].offset), value);
+      return 0;
+    }
   return 0;
 }
 
@@ -338,16 +340,14 @@ parse_line (struct devices *d, char *line, bool *in_blkid,
   if (n == 4 && strcmp (w[0], "disk") == 0)
     return add_disk_line (d, w[1], w[2], strtoull (w[3], NULL, 10));
   if (n == 6 && strcmp (w[0], "part") == 0)
-    return add_part_line (d, w[1], w[2],
-                          (unsigned) strtoul (w[3], NULL, 10),
-                          strtoull (w[4], NULL, 10),
-                          strtoull (w[5], NULL, 10));
+    return add_part_line (d, w[1], w[2], (unsigned)strtoul (w[3], NULL, 10),
+                          strtoull (w[4], NULL, 10), strtoull (w[5], NULL, 10));
   if (n == 4 && strcmp (w[0], "dm") == 0)
     return add_dm_line (d, w[1], w[2], w[3]);
   if (n == 2 && strcmp (w[0], "md") == 0)
     return md_device (d, w[1]) ? 0 : -1;
-  if (n == 3 && (strcmp (w[0], "mdlink") == 0
-                 || strcmp (w[0], "mdname") == 0)) {
+  if (n == 3 &&
+      (strcmp (w[0], "mdlink") == 0 || strcmp (w[0], "mdname") == 0)) {
     const char *base = strrchr (w[2], '/');
     struct device *v = md_device (d, base ? base + 1 : w[2]);
     char *p, *value;
@@ -419,13 +419,12 @@ by_field (const struct devices *d, size_t offset, const char *value,
   if (*value == '\0')
     return NULL;
   for (i = 0; i < d->n; ++i) {
-    const char *f = *(char *const *) ((const char *) &d->v[i] + offset);
+    const char *f = *(char *const *)((const char *)&d->v[i] + offset);
 
-    if (f == NULL || (ignore_case ? strcasecmp (f, value)
-                      : strcmp (f, value)) != 0)
+    if (f == NULL ||
+        (ignore_case ? strcasecmp (f, value) : strcmp (f, value)) != 0)
       continue;
-    if (found == NULL
-        || (found->usage && strcmp (found->usage, "raid") == 0))
+    if (found == NULL || (found->usage && strcmp (found->usage, "raid") == 0))
       found = &d->v[i];
   }
   return found;
@@ -440,8 +439,8 @@ by_number (const struct devices *d, size_t disk, unsigned part)
   size_t i;
 
   for (i = 0; i < d->n; ++i)
-    if ((d->v[i].kind == DEVICE_DISK || d->v[i].kind == DEVICE_PARTITION)
-        && d->v[i].disk == (int) disk && d->v[i].part == part)
+    if ((d->v[i].kind == DEVICE_DISK || d->v[i].kind == DEVICE_PARTITION) &&
+        d->v[i].disk == (int)disk && d->v[i].part == part)
       return &d->v[i];
   return NULL;
 }
@@ -462,13 +461,13 @@ number (const char **p, unsigned *n)
   unsigned long v;
   char *end;
 
-  if (!isdigit ((unsigned char) **p))
+  if (!isdigit ((unsigned char)**p))
     return false;
   v = strtoul (*p, &end, 10);
   if (v > 4096)
     return false;
   *p = end;
-  *n = (unsigned) v;
+  *n = (unsigned)v;
   return true;
 }
 
@@ -476,8 +475,7 @@ number (const char **p, unsigned *n)
 static const struct device *
 by_ordinal (const struct devices *d, const char *name)
 {
-  static const char *const letters[] = { "sd", "hd", "vd", "xvd", "ubd",
-                                         NULL };
+  static const char *const letters[] = { "sd", "hd", "vd", "xvd", "ubd", NULL };
   unsigned a, b, part = 0;
   const char *p;
   size_t i;
@@ -489,10 +487,10 @@ by_ordinal (const struct devices *d, const char *name)
     if (strncmp (name, letters[i], len) != 0)
       continue;
     p = name + len;
-    if (!islower ((unsigned char) *p))
+    if (!islower ((unsigned char)*p))
       continue;
-    for (; islower ((unsigned char) *p) && disk < 4096; ++p)
-      disk = disk * 26 + (unsigned) (*p - 'a' + 1);
+    for (; islower ((unsigned char)*p) && disk < 4096; ++p)
+      disk = disk * 26 + (unsigned)(*p - 'a' + 1);
     if (*p != '\0' && (!number (&p, &part) || *p != '\0'))
       return NULL;
     return by_number (d, disk - 1, part);
@@ -511,8 +509,8 @@ by_ordinal (const struct devices *d, const char *name)
     if (!number (&p, &a))
       return NULL;
   }
-  else if (strncmp (p, "cciss/c", 7) == 0 || strncmp (p, "ida/c", 5) == 0
-           || strncmp (p, "rd/c", 4) == 0) {
+  else if (strncmp (p, "cciss/c", 7) == 0 || strncmp (p, "ida/c", 5) == 0 ||
+           strncmp (p, "rd/c", 4) == 0) {
     p = strchr (p, '/') + 2;
     if (!number (&p, &b) || *p++ != 'd' || !number (&p, &a))
       return NULL;
@@ -530,7 +528,7 @@ by_hardware (const struct devices *d, const struct device_names *names,
              const char *name, bool path)
 {
   const char *tail = strstr (name, "-part"), *p;
-  size_t len = tail ? (size_t) (tail - name) : strlen (name), i;
+  size_t len = tail ? (size_t)(tail - name) : strlen (name), i;
   CLEANUP_FREE char *id = strndup (name, len);
   unsigned part = 0, n;
 
@@ -547,8 +545,8 @@ by_hardware (const struct devices *d, const struct device_names *names,
     const struct vm *vm = names->source;
 
     for (i = 0; vm != NULL && i < vm->nr_disks; ++i)
-      if (vm->disks[i].serial != NULL && vm->disks[i].serial[0] != '\0'
-          && strstr (id, vm->disks[i].serial) != NULL)
+      if (vm->disks[i].serial != NULL && vm->disks[i].serial[0] != '\0' &&
+          strstr (id, vm->disks[i].serial) != NULL)
         return by_number (d, i, part);
     return NULL;
   }
@@ -587,8 +585,8 @@ opened (const struct devices *d, const struct device *device)
       uuid[n++] = *p;
   uuid[n] = '\0';
   for (i = 0; i < d->n; ++i)
-    if (d->v[i].kind == DEVICE_CRYPT && n > 0
-        && strstr (d->v[i].dm_uuid, uuid) != NULL)
+    if (d->v[i].kind == DEVICE_CRYPT && n > 0 &&
+        strstr (d->v[i].dm_uuid, uuid) != NULL)
       return &d->v[i];
   return NULL;
 }
@@ -658,7 +656,7 @@ same_uuid (const char *a, const char *b)
       a++;
     while (*b == '-' || *b == ':')
       b++;
-    if (tolower ((unsigned char) *a) != tolower ((unsigned char) *b))
+    if (tolower ((unsigned char)*a) != tolower ((unsigned char)*b))
       return false;
     if (*a == '\0')
       return true;
@@ -701,8 +699,8 @@ by_md (const struct devices *d, const struct device_names *names,
       continue;
     colon = strrchr (v->md_name, ':');
     name = colon ? colon + 1 : v->md_name;
-    if (strcmp (name, base) == 0
-        || (strncmp (base, "md", 2) == 0 && strcmp (name, base + 2) == 0))
+    if (strcmp (name, base) == 0 ||
+        (strncmp (base, "md", 2) == 0 && strcmp (name, base + 2) == 0))
       return v;
   }
   return n == 1 ? only : NULL;
@@ -734,11 +732,18 @@ static const struct device *
 resolve (const struct devices *d, const struct device_names *names,
          const char *spec, bool *guessed, unsigned depth)
 {
-  static const struct { const char *prefix; char field; } tags[] = {
-    { "UUID=", 'u' }, { "LABEL=", 'l' }, { "PARTUUID=", 'p' },
+  static const struct {
+    const char *prefix;
+    char field;
+  } tags[] = {
+    { "UUID=", 'u' },
+    { "LABEL=", 'l' },
+    { "PARTUUID=", 'p' },
     { "PARTLABEL=", 'n' },
-    { "/dev/disk/by-uuid/", 'u' }, { "/dev/disk/by-label/", 'l' },
-    { "/dev/disk/by-partuuid/", 'p' }, { "/dev/disk/by-partlabel/", 'n' },
+    { "/dev/disk/by-uuid/", 'u' },
+    { "/dev/disk/by-label/", 'l' },
+    { "/dev/disk/by-partuuid/", 'p' },
+    { "/dev/disk/by-partlabel/", 'n' },
   };
   const struct device *v;
   size_t i;
@@ -761,10 +766,14 @@ resolve (const struct devices *d, const struct device_names *names,
     if (value == NULL)
       return NULL;
     switch (tags[i].field) {
-    case 'u': return BY (d, uuid, value, true);
-    case 'l': return BY (d, label, value, false);
-    case 'p': return BY (d, partuuid, value, true);
-    default:  return BY (d, partlabel, value, false);
+    case 'u':
+      return BY (d, uuid, value, true);
+    case 'l':
+      return BY (d, label, value, false);
+    case 'p':
+      return BY (d, partuuid, value, true);
+    default:
+      return BY (d, partlabel, value, false);
     }
   }
 
@@ -792,9 +801,8 @@ resolve (const struct devices *d, const struct device_names *names,
     *guessed = d->nr_disks > 1;
     return by_hardware (d, names, spec + 18, true);
   }
-  if (strncmp (spec, "/dev/md", 7) == 0
-      && (isdigit ((unsigned char) spec[7]) || spec[7] == '/'
-          || spec[7] == '_'))
+  if (strncmp (spec, "/dev/md", 7) == 0 &&
+      (isdigit ((unsigned char)spec[7]) || spec[7] == '/' || spec[7] == '_'))
     return by_md (d, names, spec);
   v = by_ordinal (d, spec + 5);
   if (v != NULL) {
@@ -844,8 +852,7 @@ devices_table_end (const uint8_t *first, size_t len)
     if (len < sectors[i] + 92 || memcmp (header, "EFI PART", 8) != 0)
       continue;
     last = le (header + 48, 8);
-    return last < UINT64_MAX / 8 ? (last + 1) * (sectors[i] / 512)
-           : UINT64_MAX;
+    return last < UINT64_MAX / 8 ? (last + 1) * (sectors[i] / 512) : UINT64_MAX;
   }
 
   if (len < 512 || first[510] != 0x55 || first[511] != 0xaa)

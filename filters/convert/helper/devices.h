@@ -17,25 +17,30 @@
 struct guest;
 struct vm;
 
-enum device_kind { DEVICE_DISK, DEVICE_PARTITION, DEVICE_MD, DEVICE_LV,
-                   DEVICE_CRYPT };
+enum device_kind {
+  DEVICE_DISK,
+  DEVICE_PARTITION,
+  DEVICE_MD,
+  DEVICE_LV,
+  DEVICE_CRYPT
+};
 
 struct device {
   enum device_kind kind;
-  char *name;                   /* libguestfs' name: "/dev/sda1",
+  char *name;           /* libguestfs' name: "/dev/sda1",
                                    "/dev/VG/LV", "/dev/mapper/NAME" */
-  char *real;                   /* the appliance kernel's, which can differ:
+  char *real;           /* the appliance kernel's, which can differ:
                                    "/dev/sdb1" */
-  int disk;                     /* index of its disk, -1 = several or none */
-  unsigned part;                /* number of the partition, 0 = none */
-  uint64_t start, size;         /* in sectors of 512 bytes */
+  int disk;             /* index of its disk, -1 = several or none */
+  unsigned part;        /* number of the partition, 0 = none */
+  uint64_t start, size; /* in sectors of 512 bytes */
   /* What blkid says; NULL = nothing. */
   char *type, *usage, *uuid, *label;
-  char *pttype;                 /* of a disk: "dos", "gpt" */
+  char *pttype; /* of a disk: "dos", "gpt" */
   char *partuuid, *partlabel, *parttype;
-  char *dm_name, *dm_uuid;      /* of LVs and opened LUKS */
-  char *md_uuid;                /* of an array, as blkid writes it */
-  char *md_name;                /* the link in /dev/md */
+  char *dm_name, *dm_uuid; /* of LVs and opened LUKS */
+  char *md_uuid;           /* of an array, as blkid writes it */
+  char *md_name;           /* the link in /dev/md */
 };
 
 struct devices {
@@ -49,23 +54,21 @@ extern void devices_free (struct devices *d);
 /* Ask the appliance for all of them; replaces what D holds.  NR_DISKS
  * disks were given to it.  Return 0, or -1 with the error reported.
  */
-extern int devices_scan (struct guest *gst, struct devices *d,
-                         size_t nr_disks);
+extern int devices_scan (struct guest *gst, struct devices *d, size_t nr_disks);
 
 /* The scan's text (see devices.c), for devices_scan and tests.  Return 0,
  * or -1 when out of memory.
  */
-extern int devices_parse (struct devices *d, const char *text,
-                          size_t nr_disks);
+extern int devices_parse (struct devices *d, const char *text, size_t nr_disks);
 
 extern const struct device *devices_find (const struct devices *d,
                                           const char *name);
 
 /* A guest's tables that give names to devices; all may be NULL. */
 struct device_names {
-  const char *crypttab;         /* text of /etc/crypttab */
-  const char *mdadm_conf;       /* text of mdadm.conf */
-  const struct vm *source;      /* serial numbers of the disks */
+  const char *crypttab;    /* text of /etc/crypttab */
+  const char *mdadm_conf;  /* text of mdadm.conf */
+  const struct vm *source; /* serial numbers of the disks */
 };
 
 /* What SPEC (first field of fstab, root=, ...) means: UUID=, LABEL=,
@@ -76,8 +79,7 @@ struct device_names {
  */
 extern const struct device *devices_resolve (const struct devices *d,
                                              const struct device_names *names,
-                                             const char *spec,
-                                             bool *guessed);
+                                             const char *spec, bool *guessed);
 
 /* How many sectors of 512 bytes the partition table in FIRST (the first
  * LEN bytes of a disk) needs the disk to have; 0 if there is no table.

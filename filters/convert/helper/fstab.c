@@ -13,18 +13,22 @@
 #define MAX_ENTRIES 256
 
 static const char *const ignored_types[] = {
-  "swap", "proc", "sysfs", "tmpfs", "ramfs", "devtmpfs", "devpts", "usbfs",
-  "usbdevfs", "securityfs", "debugfs", "tracefs", "configfs", "cgroup",
-  "cgroup2", "hugetlbfs", "mqueue", "binfmt_misc", "rpc_pipefs", "efivarfs",
-  "pstore", "bpf", "selinuxfs", "overlay", "aufs", "unionfs", "squashfs",
-  "autofs", "nfs", "nfs4", "cifs", "smbfs", "smb3", "9p", "virtiofs",
-  "ceph", "glusterfs", "afs", "ncpfs", "coda", "gfs", "gfs2", "ocfs2",
-  "vboxsf", "vmhgfs", "iso9660", "udf", "fuse", "none", "ignore", NULL
+  "swap",      "proc",      "sysfs",       "tmpfs",      "ramfs",
+  "devtmpfs",  "devpts",    "usbfs",       "usbdevfs",   "securityfs",
+  "debugfs",   "tracefs",   "configfs",    "cgroup",     "cgroup2",
+  "hugetlbfs", "mqueue",    "binfmt_misc", "rpc_pipefs", "efivarfs",
+  "pstore",    "bpf",       "selinuxfs",   "overlay",    "aufs",
+  "unionfs",   "squashfs",  "autofs",      "nfs",        "nfs4",
+  "cifs",      "smbfs",     "smb3",        "9p",         "virtiofs",
+  "ceph",      "glusterfs", "afs",         "ncpfs",      "coda",
+  "gfs",       "gfs2",      "ocfs2",       "vboxsf",     "vmhgfs",
+  "iso9660",   "udf",       "fuse",        "none",       "ignore",
+  NULL
 };
 
-static const char *const ignored_trees[] = {
-  "/dev", "/proc", "/sys", "/run", "/selinux", "/media", "/tmp", NULL
-};
+static const char *const ignored_trees[] = { "/dev", "/proc",    "/sys",
+                                             "/run", "/selinux", "/media",
+                                             "/tmp", NULL };
 
 /* "\040" and its like, in place. */
 static void
@@ -33,9 +37,9 @@ decode (char *s)
   char *out = s;
 
   while (*s != '\0') {
-    if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0'
-        && s[2] <= '7' && s[3] >= '0' && s[3] <= '7') {
-      char c = (char) ((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
+    if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' &&
+        s[2] <= '7' && s[3] >= '0' && s[3] <= '7') {
+      char c = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
 
       if (c != '\0') {
         *out++ = c;
@@ -84,8 +88,8 @@ below (const char *path, const char *tree)
 {
   size_t len = strlen (tree);
 
-  return strncmp (path, tree, len) == 0
-         && (path[len] == '\0' || path[len] == '/');
+  return strncmp (path, tree, len) == 0 &&
+         (path[len] == '\0' || path[len] == '/');
 }
 
 static bool
@@ -196,10 +200,9 @@ fstab_option (const char *options, const char *name)
   while (*options != '\0') {
     size_t n = strcspn (options, ",");
 
-    if (n >= len && strncmp (options, name, len) == 0
-        && (n == len || options[len] == '='))
-      return n == len ? strdup ("")
-             : strndup (options + len + 1, n - len - 1);
+    if (n >= len && strncmp (options, name, len) == 0 &&
+        (n == len || options[len] == '='))
+      return n == len ? strdup ("") : strndup (options + len + 1, n - len - 1);
     options += n;
     if (*options == ',')
       options++;

@@ -47,15 +47,15 @@
 
 struct reservation {
   bool known;
-  uint64_t block;               /* bytes */
+  uint64_t block; /* bytes */
   uint64_t free_bytes, free_inodes;
   bool counts_inodes;
-  uint64_t bytes, inodes;       /* asked for so far */
+  uint64_t bytes, inodes; /* asked for so far */
 };
 
 struct guest_files {
-  int selinux;                  /* -1 = not yet known */
-  unsigned serial;              /* of temporary names */
+  int selinux;                      /* -1 = not yet known */
+  unsigned serial;                  /* of temporary names */
   struct reservation *reservations; /* one for each mount */
 };
 
@@ -148,8 +148,8 @@ read_pieces (struct guest *gst, const char *path, char *buf, size_t size)
   size_t done = 0;
 
   while (done < size) {
-    size_t n = V2V_MIN (size - done, (size_t) CHUNK), got;
-    char *p = guestfs_pread (gst->g, path, (int) n, (int64_t) done, &got);
+    size_t n = V2V_MIN (size - done, (size_t)CHUNK), got;
+    char *p = guestfs_pread (gst->g, path, (int)n, (int64_t)done, &got);
 
     if (p == NULL || got == 0 || got > n) {
       report_error (gst->report, "guest-file-read", "%s: %s", path,
@@ -207,17 +207,18 @@ guest_read (struct guest *gst, const char *path, size_t max, char **data,
     return r;
   if (!S_ISREG (st.st_mode))
     return 0;
-  if (st.st_size < 0 || (uint64_t) st.st_size > max) {
+  if (st.st_size < 0 || (uint64_t)st.st_size > max) {
     report_error (gst->report, "guest-file-too-large",
                   "%s: %" PRIi64 " bytes are more than the %zu that are "
-                  "read of such a file", path, st.st_size, max);
+                  "read of such a file",
+                  path, st.st_size, max);
     return -1;
   }
-  buf = malloc ((size_t) st.st_size + 1);
+  buf = malloc ((size_t)st.st_size + 1);
   if (buf == NULL)
     return no_memory (gst);
   r = st.st_size > STREAM ? read_stream (gst, path, buf, st.st_size)
-      : read_pieces (gst, path, buf, st.st_size);
+                          : read_pieces (gst, path, buf, st.st_size);
   if (r == -1) {
     free (buf);
     return -1;
@@ -244,10 +245,10 @@ guest_read_many (struct guest *gst, struct guest_file *list, size_t nr_files,
 
     if (r == -1)
       return -1;
-    if (r == 0 || !S_ISREG (st.st_mode) || st.st_size < 0
-        || (uint64_t) st.st_size > max)
+    if (r == 0 || !S_ISREG (st.st_mode) || st.st_size < 0 ||
+        (uint64_t)st.st_size > max)
       continue;
-    list[i].data = malloc ((size_t) st.st_size + 1);
+    list[i].data = malloc ((size_t)st.st_size + 1);
     if (list[i].data == NULL)
       return no_memory (gst);
     if (read_pieces (gst, list[i].path, list[i].data, st.st_size) == -1)
@@ -334,8 +335,8 @@ neighbours_label (struct guest *gst, const char *dir, const char *name)
       continue;
     if (alike ? nr_same == MAX_NEIGHBOURS : nr_any == MAX_NEIGHBOURS / 4)
       continue;
-    if (asprintf (&path, "%s/%s", strcmp (dir, "/") == 0 ? "" : dir,
-                  d->name) == -1) {
+    if (asprintf (&path, "%s/%s", strcmp (dir, "/") == 0 ? "" : dir, d->name) ==
+        -1) {
       path = NULL;
       continue;
     }
@@ -362,7 +363,7 @@ set_label (struct guest *gst, const char *path, const char *label)
 {
   /* The policy's own form includes the terminating zero. */
   return guestfs_lsetxattr (gst->g, "security.selinux", label,
-                            (int) strlen (label) + 1, path);
+                            (int)strlen (label) + 1, path);
 }
 
 /* ---- writing ---- */
@@ -383,8 +384,10 @@ write_failed (struct guest *gst, const char *path)
   int e = guestfs_last_errno (gst->g);
 
   report_error (gst->report,
-                e == ENOSPC ? "no-space" : e == EROFS ? "read-only-root"
-                : "guest-file-write", "%s: %s", path, last_error (gst));
+                e == ENOSPC  ? "no-space"
+                : e == EROFS ? "read-only-root"
+                             : "guest-file-write",
+                "%s: %s", path, last_error (gst));
   return -1;
 }
 
@@ -407,8 +410,8 @@ make_parents (struct guest *gst, const char *path, const char *why)
   if (r == 1) {
     if (S_ISDIR (st.st_mode))
       return 0;
-    report_error (gst->report, "guest-file-write",
-                  "%s: %s is not a directory", path, dir);
+    report_error (gst->report, "guest-file-write", "%s: %s is not a directory",
+                  path, dir);
     return -1;
   }
   if (make_parents (gst, dir, why) == -1)
@@ -444,8 +447,8 @@ destination (struct guest *gst, const char *path, bool *there,
     return NULL;
   if (r == 1) {
     if (!S_ISREG (st->st_mode)) {
-      report_error (gst->report, "guest-file-write",
-                    "%s is not a regular file", path);
+      report_error (gst->report, "guest-file-write", "%s is not a regular file",
+                    path);
       return NULL;
     }
     *there = true;
@@ -470,11 +473,10 @@ temporary_name (struct guest *gst, const char *path)
   uint32_t salt;
   char *r;
 
-  if (dir == NULL || f == NULL || gnutls_rnd (GNUTLS_RND_NONCE, &salt,
-                                              sizeof salt) < 0
-      || asprintf (&r, "%s/.v2v-%08" PRIx32 "-%u",
-                   strcmp (dir, "/") == 0 ? "" : dir, salt,
-                   f->serial++) == -1) {
+  if (dir == NULL || f == NULL ||
+      gnutls_rnd (GNUTLS_RND_NONCE, &salt, sizeof salt) < 0 ||
+      asprintf (&r, "%s/.v2v-%08" PRIx32 "-%u",
+                strcmp (dir, "/") == 0 ? "" : dir, salt, f->serial++) == -1) {
     no_memory (gst);
     return NULL;
   }
@@ -488,9 +490,9 @@ write_pieces (struct guest *gst, const char *path, const char *data,
   size_t done = 0;
 
   while (done < size) {
-    size_t n = V2V_MIN (size - done, (size_t) CHUNK);
-    int put = guestfs_pwrite (gst->g, path, data + done, n,
-                              (int64_t) (offset + done));
+    size_t n = V2V_MIN (size - done, (size_t)CHUNK);
+    int put =
+        guestfs_pwrite (gst->g, path, data + done, n, (int64_t)(offset + done));
 
     if (put <= 0)
       return -1;
@@ -500,8 +502,8 @@ write_pieces (struct guest *gst, const char *path, const char *data,
 }
 
 int
-guest_write (struct guest *gst, const char *path, const char *data,
-             size_t size, int mode, const char *why)
+guest_write (struct guest *gst, const char *path, const char *data, size_t size,
+             int mode, const char *why)
 {
   CLEANUP_FREE char *real = NULL, *tmp = NULL, *old = NULL;
   struct guestfs_statns st;
@@ -528,14 +530,13 @@ guest_write (struct guest *gst, const char *path, const char *data,
   tmp = temporary_name (gst, real);
   if (tmp == NULL)
     return -1;
-  if (guestfs_write (gst->g, tmp, data, V2V_MIN (size, (size_t) CHUNK)) == -1
-      || (size > CHUNK
-          && write_pieces (gst, tmp, data + CHUNK, size - CHUNK, CHUNK)
-             == -1))
+  if (guestfs_write (gst->g, tmp, data, V2V_MIN (size, (size_t)CHUNK)) == -1 ||
+      (size > CHUNK &&
+       write_pieces (gst, tmp, data + CHUNK, size - CHUNK, CHUNK) == -1))
     goto failed;
   if (there) {
-    if (guestfs_copy_attributes (gst->g, real, tmp,
-                                 GUESTFS_COPY_ATTRIBUTES_ALL, 1, -1) == -1)
+    if (guestfs_copy_attributes (gst->g, real, tmp, GUESTFS_COPY_ATTRIBUTES_ALL,
+                                 1, -1) == -1)
       goto failed;
   }
   else {
@@ -552,12 +553,12 @@ guest_write (struct guest *gst, const char *path, const char *data,
   if (guestfs_rename (gst->g, tmp, real) == -1)
     goto failed;
 
- done:
+done:
   report_change (gst->report, path, there ? "modify" : "create", why,
                  there ? before : NULL, after);
   return 0;
 
- failed:
+failed:
   write_failed (gst, path);
   guestfs_rm_f (gst->g, tmp);
   return -1;
@@ -576,7 +577,7 @@ guest_append (struct guest *gst, const char *path, const void *image,
   real = destination (gst, path, &there, &st);
   if (real == NULL)
     return -1;
-  if (!there || offset > image_size || st.st_size != (int64_t) image_size) {
+  if (!there || offset > image_size || st.st_size != (int64_t)image_size) {
     report_error (gst->report, "guest-file-write",
                   "%s is not the file that was read", path);
     return -1;
@@ -590,14 +591,13 @@ guest_append (struct guest *gst, const char *path, const void *image,
   if (tmp == NULL)
     return -1;
   /* All inside the appliance: only the tail is sent. */
-  if ((offset > 0
-       ? guestfs_copy_file_to_file (gst->g, real, tmp,
-                                    GUESTFS_COPY_FILE_TO_FILE_SIZE,
-                                    (int64_t) offset, -1)
-       : guestfs_touch (gst->g, tmp)) == -1
-      || guestfs_copy_attributes (gst->g, real, tmp,
-                                  GUESTFS_COPY_ATTRIBUTES_ALL, 1, -1) == -1
-      || write_pieces (gst, tmp, tail, tail_size, offset) == -1)
+  if ((offset > 0 ? guestfs_copy_file_to_file (gst->g, real, tmp,
+                                               GUESTFS_COPY_FILE_TO_FILE_SIZE,
+                                               (int64_t)offset, -1)
+                  : guestfs_touch (gst->g, tmp)) == -1 ||
+      guestfs_copy_attributes (gst->g, real, tmp, GUESTFS_COPY_ATTRIBUTES_ALL,
+                               1, -1) == -1 ||
+      write_pieces (gst, tmp, tail, tail_size, offset) == -1)
     goto failed;
   {
     /* sha256sum in the appliance reads the whole new file. */
@@ -615,11 +615,11 @@ guest_append (struct guest *gst, const char *path, const void *image,
   if (guestfs_rename (gst->g, tmp, real) == -1)
     goto failed;
 
- done:
+done:
   report_change (gst->report, path, "append", why, before, after);
   return 0;
 
- failed:
+failed:
   write_failed (gst, path);
   guestfs_rm_f (gst->g, tmp);
   return -1;
@@ -633,8 +633,8 @@ digest_of (struct guest *gst, const char *path, const struct guestfs_statns *st,
   CLEANUP_FREE char *data = NULL;
   size_t size;
 
-  if (!S_ISREG (st->st_mode)
-      || guest_read (gst, path, SIZE_MAX / 2, &data, &size) != 1)
+  if (!S_ISREG (st->st_mode) ||
+      guest_read (gst, path, SIZE_MAX / 2, &data, &size) != 1)
     return false;
   sha256 (data, size, hex);
   return true;
@@ -657,8 +657,7 @@ guest_remove (struct guest *gst, const char *path, const char *why)
   have = digest_of (gst, path, &st, before);
   if (!gst->dry_run && guestfs_rm (gst->g, path) == -1)
     return write_failed (gst, path);
-  report_change (gst->report, path, "remove", why, have ? before : NULL,
-                 NULL);
+  report_change (gst->report, path, "remove", why, have ? before : NULL, NULL);
   return 0;
 }
 
@@ -680,8 +679,7 @@ guest_symlink (struct guest *gst, const char *target, const char *path,
     return -1;
   if (r == 1) {
     if (S_ISDIR (st.st_mode)) {
-      report_error (gst->report, "guest-file-write", "%s is a directory",
-                    path);
+      report_error (gst->report, "guest-file-write", "%s is a directory", path);
       return -1;
     }
     have = digest_of (gst, path, &st, before);
@@ -697,8 +695,7 @@ guest_symlink (struct guest *gst, const char *target, const char *path,
     return write_failed (gst, path);
   if (has_selinux (gst)) {
     dir = dirname_of (path);
-    label = r == 1 ? get_label (gst, path) : dir ? get_label (gst, dir)
-            : NULL;
+    label = r == 1 ? get_label (gst, path) : dir ? get_label (gst, dir) : NULL;
     if (label != NULL)
       set_label (gst, tmp, label);
   }
@@ -708,9 +705,8 @@ guest_symlink (struct guest *gst, const char *target, const char *path,
     return -1;
   }
 
- done:
-  report_change (gst->report, path, "symlink", why, have ? before : NULL,
-                 NULL);
+done:
+  report_change (gst->report, path, "symlink", why, have ? before : NULL, NULL);
   return 0;
 }
 
@@ -749,14 +745,14 @@ guest_is_dir (struct guest *gst, const char *path)
 static int
 by_name (const void *a, const void *b)
 {
-  return strcmp (*(char *const *) a, *(char *const *) b);
+  return strcmp (*(char *const *)a, *(char *const *)b);
 }
 
 char **
 guest_glob (struct guest *gst, const char *pattern)
 {
   char **r = guestfs_glob_expand_opts (
-    gst->g, pattern, GUESTFS_GLOB_EXPAND_OPTS_DIRECTORYSLASH, 0, -1);
+      gst->g, pattern, GUESTFS_GLOB_EXPAND_OPTS_DIRECTORYSLASH, 0, -1);
   size_t n = 0;
 
   if (r == NULL)
@@ -788,9 +784,9 @@ mount_index (const struct guest *gst, const char *path)
     const char *mp = gst->mounts[i].mountpoint;
     size_t len = strcmp (mp, "/") == 0 ? 0 : strlen (mp);
 
-    if (strncmp (path, mp, len) == 0
-        && (path[len] == '/' || path[len] == '\0' || len == 0)
-        && len >= best_len) {
+    if (strncmp (path, mp, len) == 0 &&
+        (path[len] == '/' || path[len] == '\0' || len == 0) &&
+        len >= best_len) {
       best = i;
       best_len = len;
     }
@@ -832,7 +828,7 @@ guest_reserve (struct guest *gst, const char *path, uint64_t bytes,
     }
     v->known = true;
     v->block = s->frsize > 0 ? s->frsize : s->bsize;
-    v->free_bytes = (uint64_t) s->bfree * v->block;
+    v->free_bytes = (uint64_t)s->bfree * v->block;
     v->counts_inodes = s->files > 0;
     v->free_inodes = s->ffree > 0 ? s->ffree : 0;
     guestfs_free_statvfs (s);
@@ -840,24 +836,24 @@ guest_reserve (struct guest *gst, const char *path, uint64_t bytes,
   if (v->block == 0)
     v->block = 4096;
   /* Each file ends in a block of its own. */
-  v->bytes += (bytes + v->block - 1) / v->block * v->block
-              + inodes * v->block;
+  v->bytes += (bytes + v->block - 1) / v->block * v->block + inodes * v->block;
   v->inodes += inodes;
   if (v->bytes > v->free_bytes) {
     report_error (gst->report, "no-space",
                   "the file system mounted on %s (%s) has %" PRIu64
                   " KiB free, but the conversion needs %" PRIu64
                   " KiB: delete something in the guest, or enlarge the file "
-                  "system", m->mountpoint, m->mountable,
-                  v->free_bytes / 1024, (v->bytes + 1023) / 1024);
+                  "system",
+                  m->mountpoint, m->mountable, v->free_bytes / 1024,
+                  (v->bytes + 1023) / 1024);
     return -1;
   }
   if (v->counts_inodes && v->inodes > v->free_inodes) {
     report_error (gst->report, "no-inodes",
                   "the file system mounted on %s (%s) has room for %" PRIu64
                   " more files, but the conversion makes up to %" PRIu64
-                  ": delete files in the guest", m->mountpoint,
-                  m->mountable, v->free_inodes, v->inodes);
+                  ": delete files in the guest",
+                  m->mountpoint, m->mountable, v->free_inodes, v->inodes);
     return -1;
   }
   return 0;

@@ -86,13 +86,13 @@ identity_value (const char *text, const char *key)
     if (strncmp (line, key, len) != 0 || line[len] != '=')
       continue;
     v = line + len + 1;
-    r = p = malloc (strcspn (v, "\n") + 1);
+    r = p = calloc (1, strcspn (v, "\n") + 1);
     if (r == NULL)
       return NULL;
     if (*v == '"' || *v == '\'')
       quote = *v++;
-    while (*v != '\0' && *v != '\n' && *v != '\r'
-           && (quote ? *v != quote : *v != ' ' && *v != '#')) {
+    while (*v != '\0' && *v != '\n' && *v != '\r' &&
+           (quote ? *v != quote : *v != ' ' && *v != '#')) {
       if (*v == '\\' && quote != '\'' && v[1] != '\0' && v[1] != '\n')
         v++;
       *p++ = *v++;
@@ -120,17 +120,17 @@ version (const char *text, int *major, int *minor)
   const char *p;
 
   for (p = text; *p != '\0' && *p != '\n'; ++p)
-    if (isdigit ((unsigned char) *p)
-        && (p == text || !isalnum ((unsigned char) p[-1]))) {
+    if (isdigit ((unsigned char)*p) &&
+        (p == text || !isalnum ((unsigned char)p[-1]))) {
       long a, b = 0;
       char *end;
 
       a = strtol (p, &end, 10);
-      if (*end == '.' && isdigit ((unsigned char) end[1]))
+      if (*end == '.' && isdigit ((unsigned char)end[1]))
         b = strtol (end + 1, NULL, 10);
       if (a >= 0 && a < 100000000 && b >= 0 && b < 100000) {
-        *major = (int) a;
-        *minor = (int) b;
+        *major = (int)a;
+        *minor = (int)b;
       }
       return;
     }
@@ -139,12 +139,15 @@ version (const char *text, int *major, int *minor)
 static const char *
 red_hat_id (const char *text)
 {
-  static const struct { const char *begin, *id; } names[] = {
-    { "Red Hat", "rhel" }, { "CentOS", "centos" }, { "Fedora", "fedora" },
-    { "Rocky", "rocky" }, { "AlmaLinux", "almalinux" },
-    { "Oracle", "ol" }, { "Enterprise Linux", "ol" },
-    { "Scientific", "scientific" }, { "Circle", "circle" },
-    { "Kylin", "kylin" }, { "NeoKylin", "neokylin" }, { "Anolis", "anolis" },
+  static const struct {
+    const char *begin, *id;
+  } names[] = {
+    { "Red Hat", "rhel" },        { "CentOS", "centos" },
+    { "Fedora", "fedora" },       { "Rocky", "rocky" },
+    { "AlmaLinux", "almalinux" }, { "Oracle", "ol" },
+    { "Enterprise Linux", "ol" }, { "Scientific", "scientific" },
+    { "Circle", "circle" },       { "Kylin", "kylin" },
+    { "NeoKylin", "neokylin" },   { "Anolis", "anolis" },
   };
   size_t i;
 
@@ -160,8 +163,8 @@ old_identity (const char *const t[IDENTITY_NR_FILES], struct identity *id)
 {
   const char *s;
 
-  if ((s = t[IDENTITY_CENTOS_RELEASE]) != NULL
-      || (s = t[IDENTITY_REDHAT_RELEASE]) != NULL) {
+  if ((s = t[IDENTITY_CENTOS_RELEASE]) != NULL ||
+      (s = t[IDENTITY_REDHAT_RELEASE]) != NULL) {
     version (s, &id->major, &id->minor);
     id->product_name = first_line (s);
     return strdup (red_hat_id (s));
@@ -182,7 +185,7 @@ old_identity (const char *const t[IDENTITY_NR_FILES], struct identity *id)
 
     if (dist != NULL) {
       for (p = dist; *p != '\0'; ++p)
-        *p = (char) tolower ((unsigned char) *p);
+        *p = (char)tolower ((unsigned char)*p);
       if (release != NULL)
         version (release, &id->major, &id->minor);
       id->product_name = identity_value (s, "DISTRIB_DESCRIPTION");
@@ -229,9 +232,8 @@ osinfo_id (const char *prefix, char form, const struct identity *id,
     n = asprintf (&r, "%s%d.%02d", prefix, id->major, id->minor);
     break;
   case 's':
-    n = id->minor > 0 ? asprintf (&r, "%s%dsp%d", prefix, id->major,
-                                  id->minor)
-        : asprintf (&r, "%s%d", prefix, id->major);
+    n = id->minor > 0 ? asprintf (&r, "%s%dsp%d", prefix, id->major, id->minor)
+                      : asprintf (&r, "%s%d", prefix, id->major);
     break;
   case 'c':
     if (product != NULL && strstr (product, "Stream") != NULL)
@@ -249,7 +251,7 @@ int
 identity_parse (const char *const t[IDENTITY_NR_FILES], struct identity *id)
 {
   const char *text = t[IDENTITY_OS_RELEASE] ? t[IDENTITY_OS_RELEASE]
-                     : t[IDENTITY_USR_OS_RELEASE];
+                                            : t[IDENTITY_USR_OS_RELEASE];
   CLEANUP_FREE char *name = text ? identity_value (text, "ID") : NULL;
   size_t i;
 
@@ -282,16 +284,16 @@ identity_parse (const char *const t[IDENTITY_NR_FILES], struct identity *id)
   for (i = 0; i < V2V_ARRAY_SIZE (known); ++i)
     if (strcmp (known[i].id, name) == 0) {
       id->distro = strdup (known[i].distro);
-      id->osinfo = osinfo_id (known[i].osinfo, known[i].form, id,
-                              id->product_name);
+      id->osinfo =
+          osinfo_id (known[i].osinfo, known[i].form, id, id->product_name);
       break;
     }
   if (i == V2V_ARRAY_SIZE (known)) {
     id->distro = strdup (name);
     id->osinfo = strdup ("unknown");
   }
-  if (id->product_name == NULL
-      && asprintf (&id->product_name, "%s %d", name, id->major) == -1)
+  if (id->product_name == NULL &&
+      asprintf (&id->product_name, "%s %d", name, id->major) == -1)
     id->product_name = NULL;
   if (!id->distro || !id->osinfo || !id->product_name) {
     identity_free (id);
@@ -321,15 +323,24 @@ identity_elf_arch (const void *header, unsigned long size)
   little = h[5] == 1;
   machine = little ? h[18] | h[19] << 8 : h[19] | h[18] << 8;
   switch (machine) {
-  case 62: return "x86_64";
-  case 3: return "i386";
-  case 183: return "aarch64";
-  case 40: return "arm";
-  case 243: return "riscv64";
-  case 21: return little ? "ppc64le" : "ppc64";
-  case 20: return "ppc";
-  case 22: return "s390x";
-  case 258: return "loongarch64";
+  case 62:
+    return "x86_64";
+  case 3:
+    return "i386";
+  case 183:
+    return "aarch64";
+  case 40:
+    return "arm";
+  case 243:
+    return "riscv64";
+  case 21:
+    return little ? "ppc64le" : "ppc64";
+  case 20:
+    return "ppc";
+  case 22:
+    return "s390x";
+  case 258:
+    return "loongarch64";
   }
   return NULL;
 }

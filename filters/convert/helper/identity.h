@@ -9,10 +9,16 @@
 
 /* The files, in this order; see identity_files. */
 enum identity_file {
-  IDENTITY_OS_RELEASE, IDENTITY_USR_OS_RELEASE, IDENTITY_LSB_RELEASE,
-  IDENTITY_REDHAT_RELEASE, IDENTITY_CENTOS_RELEASE,
-  IDENTITY_SUSE_RELEASE, IDENTITY_DEBIAN_VERSION,
-  IDENTITY_ALPINE_RELEASE, IDENTITY_ALT_RELEASE, IDENTITY_ARCH_RELEASE,
+  IDENTITY_OS_RELEASE,
+  IDENTITY_USR_OS_RELEASE,
+  IDENTITY_LSB_RELEASE,
+  IDENTITY_REDHAT_RELEASE,
+  IDENTITY_CENTOS_RELEASE,
+  IDENTITY_SUSE_RELEASE,
+  IDENTITY_DEBIAN_VERSION,
+  IDENTITY_ALPINE_RELEASE,
+  IDENTITY_ALT_RELEASE,
+  IDENTITY_ARCH_RELEASE,
   IDENTITY_NR_FILES
 };
 
@@ -20,11 +26,11 @@ enum identity_file {
 extern const char *const identity_files[IDENTITY_NR_FILES];
 
 struct identity {
-  char *distro;                 /* libguestfs' name where it has one, else
+  char *distro;       /* libguestfs' name where it has one, else
                                    the ID of os-release; "unknown" */
-  char *product_name;           /* for people */
-  char *osinfo;                 /* libosinfo's short id, or "unknown" */
-  int major, minor;             /* 0 = not known */
+  char *product_name; /* for people */
+  char *osinfo;       /* libosinfo's short id, or "unknown" */
+  int major, minor;   /* 0 = not known */
 };
 
 /* TEXTS[i] is the content of identity_files[i], or NULL.  Return 0, or -1

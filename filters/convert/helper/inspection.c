@@ -34,14 +34,14 @@
 #include "vm.h"
 
 #define MAX_SUBVOLUMES 512
-#define MAX_ROOTS 64
+#define MAX_ROOTS      64
 
 struct root {
   const struct device *device;
   char *mountable;
-  char *fstab, *release;        /* text or NULL */
-  char *subvolume;              /* NULL = not one, or the whole file system */
-  bool is_default;              /* the default subvolume */
+  char *fstab, *release; /* text or NULL */
+  char *subvolume;       /* NULL = not one, or the whole file system */
+  bool is_default;       /* the default subvolume */
   bool windows;
 };
 
@@ -49,7 +49,7 @@ struct search {
   struct root roots[MAX_ROOTS];
   size_t nr_roots;
   unsigned tried, mounted;
-  char *mount_error;            /* the first one */
+  char *mount_error; /* the first one */
   const struct device *failed;
 };
 
@@ -110,26 +110,26 @@ look_at_disks (struct guest *gst, struct inspection *in)
     if (v->size == 0)
       continue;
     buf = guestfs_pread_device (gst->g, v->name,
-                                (int) V2V_MIN (v->size * 512, 65536), 0,
-                                &len);
+                                (int)V2V_MIN (v->size * 512, 65536), 0, &len);
     if (buf == NULL) {
-      report_error (gst->report, "disk-read-failed",
-                    "cannot read disk %d: %s", v->disk, gerror (gst));
+      report_error (gst->report, "disk-read-failed", "cannot read disk %d: %s",
+                    v->disk, gerror (gst));
       return -1;
     }
     if (!all_zero (buf, len) || v->type != NULL || v->pttype != NULL)
       empty = false;
-    end = devices_table_end ((const uint8_t *) buf, len);
-    if (end > v->size && (v->usage == NULL
-                          || strcmp (v->usage, "filesystem") != 0)) {
+    end = devices_table_end ((const uint8_t *)buf, len);
+    if (end > v->size &&
+        (v->usage == NULL || strcmp (v->usage, "filesystem") != 0)) {
       report_error (gst->report, "truncated-disk",
                     "disk %d has %" PRIu64 " sectors, but its partition "
                     "table needs %" PRIu64 ": the image is incomplete, copy "
-                    "it again", v->disk, v->size, end);
+                    "it again",
+                    v->disk, v->size, end);
       return -1;
     }
-    if (len >= 512 && (gst->boot_disk == -1 || v->disk < gst->boot_disk)
-        && memmem (buf, 512, "GRUB", 4) != NULL)
+    if (len >= 512 && (gst->boot_disk == -1 || v->disk < gst->boot_disk) &&
+        memmem (buf, 512, "GRUB", 4) != NULL)
       gst->boot_disk = v->disk;
   }
   if (empty) {
@@ -158,14 +158,14 @@ look_at_firmware (struct guest *gst, const struct inspection *in)
 
     if (v->parttype == NULL)
       continue;
-    if (strcasecmp (v->parttype, "c12a7328-f81f-11d2-ba4b-00a0c93ec93b") == 0
-        || strcasecmp (v->parttype, "0xef") == 0) {
+    if (strcasecmp (v->parttype, "c12a7328-f81f-11d2-ba4b-00a0c93ec93b") == 0 ||
+        strcasecmp (v->parttype, "0xef") == 0) {
       gst->esps[n] = strdup (v->name);
       if (gst->esps[n++] == NULL)
         return no_memory (gst);
     }
-    else if (strcasecmp (v->parttype,
-                         "21686148-6449-6e6f-744e-656564454649") == 0)
+    else if (strcasecmp (v->parttype, "21686148-6449-6e6f-744e-656564454649") ==
+             0)
       bios_boot = true;
   }
   gst->uefi = n > 0 && !bios_boot;
@@ -205,8 +205,8 @@ read_text (struct guest *gst, const char *prefix, const char *path)
     return NULL;
   }
   st = guestfs_statns (gst->g, full);
-  ok = st != NULL && S_ISREG (st->st_mode) && st->st_size >= 0
-       && st->st_size <= GUEST_MAX_CONFIG;
+  ok = st != NULL && S_ISREG (st->st_mode) && st->st_size >= 0 &&
+       st->st_size <= GUEST_MAX_CONFIG;
   guestfs_free_statns (st);
   if (!ok || guest_read (gst, full, GUEST_MAX_CONFIG, &data, &size) != 1)
     return NULL;
@@ -216,10 +216,13 @@ read_text (struct guest *gst, const char *prefix, const char *path)
 static bool
 is_linux_root (struct guest *gst, const char *prefix)
 {
-  static const char *const marks[] = {
-    "/etc/fstab", "/etc/os-release", "/etc/debian_version",
-    "/etc/redhat-release", "/etc/SuSE-release", "/etc/alpine-release", NULL
-  };
+  static const char *const marks[] = { "/etc/fstab",
+                                       "/etc/os-release",
+                                       "/etc/debian_version",
+                                       "/etc/redhat-release",
+                                       "/etc/SuSE-release",
+                                       "/etc/alpine-release",
+                                       NULL };
   static const char *const programs[] = { "/usr", "/bin", "/sbin", NULL };
   size_t i, j;
 
@@ -237,8 +240,7 @@ is_linux_root (struct guest *gst, const char *prefix)
 static bool
 is_windows_root (struct guest *gst)
 {
-  static const char *const path[] = { "windows", "system32", "config",
-                                      NULL };
+  static const char *const path[] = { "windows", "system32", "config", NULL };
   CLEANUP_FREE char *dir = strdup ("/");
   size_t i, j;
 
@@ -247,8 +249,8 @@ is_windows_root (struct guest *gst)
     char *next = NULL;
 
     for (j = 0; list != NULL && j < list->len; ++j)
-      if (strcasecmp (list->val[j].name, path[i]) == 0
-          && asprintf (&next, "%s%s/", dir, list->val[j].name) == -1)
+      if (strcasecmp (list->val[j].name, path[i]) == 0 &&
+          asprintf (&next, "%s%s/", dir, list->val[j].name) == -1)
         next = NULL;
     guestfs_free_dirent_list (list);
     free (dir);
@@ -301,14 +303,13 @@ names_itself (const struct root *r)
   struct fstab fstab;
   bool found = false;
 
-  if (r->fstab == NULL || r->subvolume == NULL
-      || fstab_parse (r->fstab, &fstab) == -1)
+  if (r->fstab == NULL || r->subvolume == NULL ||
+      fstab_parse (r->fstab, &fstab) == -1)
     return false;
   if (fstab.n > 0 && strcmp (fstab.v[0].mountpoint, "/") == 0) {
     subvol = fstab_option (fstab.v[0].options, "subvol");
-    found = subvol != NULL
-            && strcmp (*subvol == '/' ? subvol + 1 : subvol,
-                       r->subvolume) == 0;
+    found = subvol != NULL &&
+            strcmp (*subvol == '/' ? subvol + 1 : subvol, r->subvolume) == 0;
   }
   fstab_free (&fstab);
   return found;
@@ -326,9 +327,9 @@ drop_snapshots (struct search *s, size_t first)
       int a_rank = a->is_default * 2 + names_itself (a);
       int b_rank = b->is_default * 2 + names_itself (b);
 
-      if (i == j || !same_text (a->fstab, b->fstab)
-          || !same_text (a->release, b->release) || a_rank < b_rank
-          || (a_rank == b_rank && i > j)) {
+      if (i == j || !same_text (a->fstab, b->fstab) ||
+          !same_text (a->release, b->release) || a_rank < b_rank ||
+          (a_rank == b_rank && i > j)) {
         ++j;
         continue;
       }
@@ -345,8 +346,8 @@ static int
 remember_subvolume (struct inspection *in, const struct device *v,
                     const struct guestfs_btrfssubvolume *sub)
 {
-  struct subvolume *p = realloc (in->subvolumes, (in->nr_subvolumes + 1)
-                                                 * sizeof *p);
+  struct subvolume *p =
+      realloc (in->subvolumes, (in->nr_subvolumes + 1) * sizeof *p);
 
   if (p == NULL)
     return -1;
@@ -383,8 +384,8 @@ look_at_btrfs (struct guest *gst, struct inspection *in, struct search *s,
     const struct guestfs_btrfssubvolume *sub = &list->val[i];
     CLEANUP_FREE char *prefix = NULL;
 
-    if (remember_subvolume (in, v, sub) == -1
-        || asprintf (&prefix, "/%s", sub->btrfssubvolume_path) == -1) {
+    if (remember_subvolume (in, v, sub) == -1 ||
+        asprintf (&prefix, "/%s", sub->btrfssubvolume_path) == -1) {
       prefix = NULL;
       guestfs_free_btrfssubvolume_list (list);
       return no_memory (gst);
@@ -393,7 +394,7 @@ look_at_btrfs (struct guest *gst, struct inspection *in, struct search *s,
       continue;
     r = add_root (gst, s, v, sub->btrfssubvolume_path, prefix);
     if (r != NULL)
-      r->is_default = (int64_t) sub->btrfssubvolume_id == def;
+      r->is_default = (int64_t)sub->btrfssubvolume_id == def;
   }
   guestfs_free_btrfssubvolume_list (list);
   drop_snapshots (s, first);
@@ -404,15 +405,15 @@ look_at_btrfs (struct guest *gst, struct inspection *in, struct search *s,
 static bool
 is_candidate (const struct device *v)
 {
-  static const char *const not[] = { "vfat", "exfat", "iso9660", "udf",
-                                     "squashfs", NULL };
+  static const char *const not [] = { "vfat", "exfat",    "iso9660",
+                                      "udf",  "squashfs", NULL };
   size_t i;
 
-  if (v->type == NULL || v->usage == NULL
-      || strcmp (v->usage, "filesystem") != 0)
+  if (v->type == NULL || v->usage == NULL ||
+      strcmp (v->usage, "filesystem") != 0)
     return false;
-  for (i = 0; not[i] != NULL; ++i)
-    if (is_type (v, not[i]))
+  for (i = 0; not [i] != NULL; ++i)
+    if (is_type (v, not [i]))
       return false;
   return true;
 }
@@ -440,9 +441,8 @@ look_at (struct guest *gst, struct inspection *in, struct search *s,
     return -1;
   s->tried++;
   mounts_note_state (gst, in, v);
-  r = btrfs ? guestfs_mount_vfs (gst->g, "ro,subvolid=5", "btrfs", v->name,
-                                 "/")
-      : guestfs_mount_ro (gst->g, v->name, "/");
+  r = btrfs ? guestfs_mount_vfs (gst->g, "ro,subvolid=5", "btrfs", v->name, "/")
+            : guestfs_mount_ro (gst->g, v->name, "/");
   if (r == -1) {
     if (s->failed == NULL) {
       s->mount_error = strdup (gerror (gst));
@@ -486,26 +486,28 @@ not_found (struct guest *gst, const struct inspection *in,
     if (v->type != NULL && strcmp (v->type, "BitLocker") == 0) {
       report_error (gst->report, "unsupported-guest",
                     "%s is encrypted with BitLocker, which is not "
-                    "supported: decrypt it in the guest first", v->name);
+                    "supported: decrypt it in the guest first",
+                    v->name);
       return -1;
     }
-    if (unknown == NULL && v->type == NULL && v->pttype == NULL
-        && v->kind != DEVICE_DISK
+    if (unknown == NULL && v->type == NULL && v->pttype == NULL &&
+        v->kind != DEVICE_DISK
         /* An extended partition, or BIOS boot code. */
-        && (v->parttype == NULL
-            || (strcmp (v->parttype, "0x5") != 0
-                && strcmp (v->parttype, "0xf") != 0
-                && strcmp (v->parttype, "0x85") != 0
-                && strcasecmp (v->parttype, "21686148-6449-6e6f-744e-"
-                               "656564454649") != 0)))
+        && (v->parttype == NULL ||
+            (strcmp (v->parttype, "0x5") != 0 &&
+             strcmp (v->parttype, "0xf") != 0 &&
+             strcmp (v->parttype, "0x85") != 0 &&
+             strcasecmp (v->parttype, "21686148-6449-6e6f-744e-"
+                                      "656564454649") != 0)))
       unknown = v;
   }
   if (locked > 0) {
     report_error (gst->report, "luks-no-key",
                   "no operating system was found, and %zu encrypted "
                   "device%s (%s%s) could not be opened with the keys given: "
-                  "give the right key", locked, locked == 1 ? "" : "s",
-                  which, locked == 1 ? "" : ", …");
+                  "give the right key",
+                  locked, locked == 1 ? "" : "s", which,
+                  locked == 1 ? "" : ", …");
     return -1;
   }
   if (s->failed != NULL) {
@@ -514,7 +516,8 @@ not_found (struct guest *gst, const struct inspection *in,
     if (damage != NULL)
       report_error (gst->report, "file-system-damaged",
                     "the %s file system on %s is damaged; repair it in the "
-                    "guest: %s", s->failed->type, s->failed->name, damage);
+                    "guest: %s",
+                    s->failed->type, s->failed->name, damage);
     else
       report_error (gst->report, "root-mount-failed",
                     "the %s file system on %s cannot be mounted: %s",
@@ -528,8 +531,9 @@ not_found (struct guest *gst, const struct inspection *in,
   }
   report_error (gst->report, "no-operating-system",
                 "no operating system was found on the disk%s (%u file "
-                "system%s looked at)", in->devices.nr_disks == 1 ? "" : "s",
-                s->tried, s->tried == 1 ? "" : "s");
+                "system%s looked at)",
+                in->devices.nr_disks == 1 ? "" : "s", s->tried,
+                s->tried == 1 ? "" : "s");
   return -1;
 }
 
@@ -542,12 +546,13 @@ list_roots (const struct search *s)
 
   for (i = 0; i < s->nr_roots && r != NULL; ++i) {
     const struct root *root = &s->roots[i];
-    CLEANUP_FREE char *name = root->release
-                              ? identity_value (root->release, "PRETTY_NAME")
-                              : NULL;
+    CLEANUP_FREE char *name =
+        root->release ? identity_value (root->release, "PRETTY_NAME") : NULL;
 
     if (asprintf (&next, "%s%s%s (%s)", r, i ? ", " : "", root->mountable,
-                  name ? name : root->windows ? "Windows" : "Linux") == -1)
+                  name            ? name
+                  : root->windows ? "Windows"
+                                  : "Linux") == -1)
       next = NULL;
     free (r);
     r = next;
@@ -563,8 +568,8 @@ choose_root (struct guest *gst, struct search *s, const char *policy)
 
   if (policy != NULL && policy[0] == '/') {
     for (i = 0; i < s->nr_roots; ++i)
-      if (strcmp (s->roots[i].mountable, policy) == 0
-          || strcmp (s->roots[i].device->name, policy) == 0)
+      if (strcmp (s->roots[i].mountable, policy) == 0 ||
+          strcmp (s->roots[i].device->name, policy) == 0)
         return &s->roots[i];
     report_error (gst->report, "multi-boot",
                   "%s is not the root of an operating system; there is: %s",
@@ -578,13 +583,16 @@ choose_root (struct guest *gst, struct search *s, const char *policy)
   if (s->nr_roots == 1)
     return &s->roots[0];
   if (policy != NULL && strcmp (policy, "first") == 0) {
-    report_info (gst->report, "Several operating systems, the first one is "
-                 "converted: %s", list ? list : "");
+    report_info (gst->report,
+                 "Several operating systems, the first one is "
+                 "converted: %s",
+                 list ? list : "");
     return &s->roots[0];
   }
   report_error (gst->report, "multi-boot",
                 "there are several operating systems; choose one by its "
-                "device, or the first: %s", list ? list : "");
+                "device, or the first: %s",
+                list ? list : "");
   return NULL;
 }
 
@@ -607,8 +615,8 @@ mount_root_ro (struct guest *gst, struct inspection *in, const struct root *r)
   if (in->mounted_ro != NULL && unmount (gst, in) == -1)
     return -1;
   if (guestfs_mount_ro (gst->g, r->mountable, "/") == -1) {
-    report_error (gst->report, "root-mount-failed",
-                  "%s cannot be mounted: %s", r->mountable, gerror (gst));
+    report_error (gst->report, "root-mount-failed", "%s cannot be mounted: %s",
+                  r->mountable, gerror (gst));
     return -1;
   }
   in->mounted_ro = strdup (r->mountable);
@@ -627,8 +635,8 @@ inspection_find (struct guest *gst, struct inspection *in,
   size_t i;
   int ret = -1;
 
-  if (scan_all (gst, &in->devices, opts->nr_disks, opts->keys) == -1
-      || look_at_disks (gst, in) == -1 || look_at_firmware (gst, in) == -1)
+  if (scan_all (gst, &in->devices, opts->nr_disks, opts->keys) == -1 ||
+      look_at_disks (gst, in) == -1 || look_at_firmware (gst, in) == -1)
     return -1;
   in->unclean = calloc (in->devices.n + 1, sizeof *in->unclean);
   if (in->unclean == NULL)
@@ -639,16 +647,17 @@ inspection_find (struct guest *gst, struct inspection *in,
       report_error (gst->report, "hibernated",
                     "the guest is hibernated (%s): start it and shut it "
                     "down fully first, its memory does not fit other "
-                    "hardware", in->devices.v[i].name);
+                    "hardware",
+                    in->devices.v[i].name);
       return -1;
     }
 
   for (i = 0; i < in->devices.n; ++i)
-    if (is_candidate (&in->devices.v[i])
-        && look_at (gst, in, &s, &in->devices.v[i]) == -1)
+    if (is_candidate (&in->devices.v[i]) &&
+        look_at (gst, in, &s, &in->devices.v[i]) == -1)
       goto out;
   if (report_failed (gst->report))
-    goto out;                   /* a read failed */
+    goto out; /* a read failed */
   if (s.nr_roots == 0) {
     if (in->mounted_ro != NULL && unmount (gst, in) == -1)
       goto out;
@@ -677,14 +686,14 @@ inspection_find (struct guest *gst, struct inspection *in,
   gst->names = &in->names;
   gst->root = strdup (root->mountable);
   gst->type = strdup ("linux");
-  if (gst->root == NULL || gst->type == NULL
-      || fstab_parse (root->fstab ? root->fstab : "", &in->fstab) == -1) {
+  if (gst->root == NULL || gst->type == NULL ||
+      fstab_parse (root->fstab ? root->fstab : "", &in->fstab) == -1) {
     no_memory (gst);
     goto out;
   }
   ret = 0;
 
- out:
+out:
   for (i = 0; i < s.nr_roots; ++i)
     free_root (&s.roots[i]);
   free (s.mount_error);
@@ -714,8 +723,9 @@ static const char *
 find_arch (struct guest *gst)
 {
   static const char *const programs[] = {
-    "/usr/bin/bash", "/bin/bash", "/bin/sh", "/bin/busybox",
-    "/usr/sbin/init", "/sbin/init", "/bin/ls", "/usr/bin/env", NULL
+    "/usr/bin/bash", "/bin/bash",      "/bin/sh",
+    "/bin/busybox",  "/usr/sbin/init", "/sbin/init",
+    "/bin/ls",       "/usr/bin/env",   NULL
   };
   size_t i;
 
@@ -735,22 +745,28 @@ find_arch (struct guest *gst)
 }
 
 static void
-find_packages (struct guest *gst, const char **format,
-               const char **management)
+find_packages (struct guest *gst, const char **format, const char **management)
 {
-  static const struct { const char *path, *format; } databases[] = {
-    { "/var/lib/dpkg/status", "deb" }, { "/var/lib/rpm/rpmdb.sqlite", "rpm" },
+  static const struct {
+    const char *path, *format;
+  } databases[] = {
+    { "/var/lib/dpkg/status", "deb" },
+    { "/var/lib/rpm/rpmdb.sqlite", "rpm" },
     { "/var/lib/rpm/Packages", "rpm" },
     { "/var/lib/rpm/Packages.db", "rpm" },
-    { "/usr/lib/sysimage/rpm", "rpm" }, { "/var/lib/rpm", "rpm" },
-    { "/var/lib/pacman/local", "pacman" }, { "/lib/apk/db/installed", "apk" },
+    { "/usr/lib/sysimage/rpm", "rpm" },
+    { "/var/lib/rpm", "rpm" },
+    { "/var/lib/pacman/local", "pacman" },
+    { "/lib/apk/db/installed", "apk" },
     { "/usr/lib/apk/db/installed", "apk" },
   };
-  static const struct { const char *format, *program, *name; } managers[] = {
-    { "deb", "apt-get", "apt" }, { "rpm", "zypper", "zypper" },
-    { "rpm", "apt-get", "apt" }, { "rpm", "dnf", "dnf" },
-    { "rpm", "dnf5", "dnf" }, { "rpm", "tdnf", "tdnf" },
-    { "rpm", "yum", "yum" }, { "rpm", "up2date", "up2date" },
+  static const struct {
+    const char *format, *program, *name;
+  } managers[] = {
+    { "deb", "apt-get", "apt" },      { "rpm", "zypper", "zypper" },
+    { "rpm", "apt-get", "apt" },      { "rpm", "dnf", "dnf" },
+    { "rpm", "dnf5", "dnf" },         { "rpm", "tdnf", "tdnf" },
+    { "rpm", "yum", "yum" },          { "rpm", "up2date", "up2date" },
     { "pacman", "pacman", "pacman" }, { "apk", "apk", "apk" },
   };
   size_t i;
@@ -759,10 +775,11 @@ find_packages (struct guest *gst, const char **format,
   for (i = 0; i < V2V_ARRAY_SIZE (databases) && *format == NULL; ++i)
     if (exists (gst, "", databases[i].path))
       *format = databases[i].format;
-  for (i = 0; *format != NULL && i < V2V_ARRAY_SIZE (managers)
-       && *management == NULL; ++i) {
-    static const char *const dirs[] = { "/usr/bin/", "/sbin/",
-                                        "/usr/sbin/", NULL };
+  for (i = 0;
+       *format != NULL && i < V2V_ARRAY_SIZE (managers) && *management == NULL;
+       ++i) {
+    static const char *const dirs[] = { "/usr/bin/", "/sbin/", "/usr/sbin/",
+                                        NULL };
     size_t j;
 
     if (strcmp (managers[i].format, *format) != 0)
@@ -777,8 +794,7 @@ find_packages (struct guest *gst, const char **format,
 static char *
 find_hostname (struct guest *gst)
 {
-  static const char *const files[] = { "/etc/hostname", "/etc/HOSTNAME",
-                                       NULL };
+  static const char *const files[] = { "/etc/hostname", "/etc/HOSTNAME", NULL };
   CLEANUP_FREE char *network = NULL;
   size_t i;
 
@@ -839,8 +855,8 @@ inspection_identify (struct guest *gst)
   if (gst->arch == NULL)
     return no_memory (gst);
 
-  report_info (gst->report, "Found %s (%s) on %s", gst->product_name,
-               gst->arch, gst->root);
+  report_info (gst->report, "Found %s (%s) on %s", gst->product_name, gst->arch,
+               gst->root);
   snprintf (version, sizeof version, "%d.%d", gst->major, gst->minor);
   report_fact (gst->report, "guest", "root", gst->root);
   report_fact (gst->report, "guest", "type", gst->type);
@@ -853,7 +869,6 @@ inspection_identify (struct guest *gst)
   report_fact (gst->report, "guest", "package_management",
                gst->package_management);
   report_fact (gst->report, "guest", "hostname", gst->hostname);
-  report_fact (gst->report, "guest", "firmware",
-               gst->uefi ? "uefi" : "bios");
+  report_fact (gst->report, "guest", "firmware", gst->uefi ? "uefi" : "bios");
   return 0;
 }

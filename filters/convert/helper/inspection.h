@@ -18,7 +18,7 @@ enum fsck_policy { FSCK_AUTO = 0, FSCK_ALWAYS, FSCK_NEVER };
 
 struct inspection_options {
   size_t nr_disks;
-  const char *root;             /* "single", "first", or a device */
+  const char *root; /* "single", "first", or a device */
   const struct keys *keys;
   enum fsck_policy fsck;
 };
@@ -26,7 +26,7 @@ struct inspection_options {
 struct subvolume {
   const struct device *device;
   unsigned long long id;
-  char *path;                   /* from the top of the file system */
+  char *path; /* from the top of the file system */
 };
 
 struct inspection {
@@ -36,10 +36,10 @@ struct inspection {
   char *crypttab, *mdadm_conf;  /* its tables, text or NULL */
   struct subvolume *subvolumes; /* of the btrfs file systems looked at */
   size_t nr_subvolumes;
-  const struct device *root;    /* its device */
-  char *mounted_ro;             /* mountable that is now mounted read-only
+  const struct device *root; /* its device */
+  char *mounted_ro;          /* mountable that is now mounted read-only
                                    on "/", or NULL */
-  bool *unclean;                /* one for each device: had a journal to
+  bool *unclean;             /* one for each device: had a journal to
                                    replay, or is marked as damaged */
 };
 

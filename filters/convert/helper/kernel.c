@@ -31,21 +31,23 @@
 static uint32_t
 le32 (const uint8_t *p)
 {
-  return (uint32_t) p[0] | (uint32_t) p[1] << 8 | (uint32_t) p[2] << 16
-         | (uint32_t) p[3] << 24;
+  return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+         (uint32_t)p[3] << 24;
 }
 
 static uint64_t
 le64 (const uint8_t *p)
 {
-  return le32 (p) | (uint64_t) le32 (p + 4) << 32;
+  return le32 (p) | (uint64_t)le32 (p + 4) << 32;
 }
 
 static int
 unpack_gzip (const uint8_t *in, size_t n, uint8_t *out, size_t *out_size)
 {
-  z_stream z = { .next_in = (uint8_t *) in, .avail_in = n,
-                 .next_out = out, .avail_out = *out_size };
+  z_stream z = { .next_in = (uint8_t *)in,
+                 .avail_in = n,
+                 .next_out = out,
+                 .avail_out = *out_size };
   int r;
 
   if (inflateInit2 (&z, 16 + MAX_WBITS) != Z_OK)
@@ -63,7 +65,7 @@ unpack_lzma (const uint8_t *in, size_t n, uint8_t *out, size_t *out_size)
   lzma_stream s = LZMA_STREAM_INIT;
   lzma_ret r;
 
-  if (lzma_auto_decoder (&s, (uint64_t) 512 << 20, 0) != LZMA_OK)
+  if (lzma_auto_decoder (&s, (uint64_t)512 << 20, 0) != LZMA_OK)
     return -1;
   s.next_in = in;
   s.avail_in = n;
@@ -110,13 +112,13 @@ unpack_lz4 (const uint8_t *in, size_t n, uint8_t *out, size_t *out_size)
 
     if (len == 0 || len > n - pos - 4)
       break;
-    room = *out_size - done > (8 << 20) ? 8 << 20 : (int) (*out_size - done);
-    r = LZ4_decompress_safe ((const char *) in + pos + 4,
-                             (char *) out + done, len, room);
+    room = *out_size - done > (8 << 20) ? 8 << 20 : (int)(*out_size - done);
+    r = LZ4_decompress_safe ((const char *)in + pos + 4, (char *)out + done,
+                             len, room);
     if (r <= 0)
       return -1;
     done += r;
-    pos += 4 + (size_t) len;
+    pos += 4 + (size_t)len;
   }
   if (done == 0)
     return -1;
@@ -131,17 +133,17 @@ has_pvh_note (const uint8_t *elf, size_t size)
   uint64_t phoff;
   unsigned i, phnum, phentsize;
 
-  if (size < 64 || memcmp (elf, "\177ELF\2\1", 6) != 0
-      || elf[18] != 62 || elf[19] != 0)
+  if (size < 64 || memcmp (elf, "\177ELF\2\1", 6) != 0 || elf[18] != 62 ||
+      elf[19] != 0)
     return 0;
   phoff = le64 (elf + 32);
   phentsize = elf[54] | elf[55] << 8;
   phnum = elf[56] | elf[57] << 8;
-  if (phentsize < 56 || phoff > size
-      || (uint64_t) phentsize * phnum > size - phoff)
+  if (phentsize < 56 || phoff > size ||
+      (uint64_t)phentsize * phnum > size - phoff)
     return 0;
   for (i = 0; i < phnum; ++i) {
-    const uint8_t *ph = elf + phoff + (size_t) i * phentsize;
+    const uint8_t *ph = elf + phoff + (size_t)i * phentsize;
     uint64_t off = le64 (ph + 8), len = le64 (ph + 32);
 
     if (le32 (ph) != 4 /* PT_NOTE */ || off > size || len > size - off)
@@ -149,13 +151,13 @@ has_pvh_note (const uint8_t *elf, size_t size)
     while (len >= 12) {
       const uint8_t *note = elf + off;
       uint64_t namesz = le32 (note), descsz = le32 (note + 4);
-      uint64_t total = 12 + ((namesz + 3) & ~UINT64_C (3))
-                       + ((descsz + 3) & ~UINT64_C (3));
+      uint64_t total =
+          12 + ((namesz + 3) & ~UINT64_C (3)) + ((descsz + 3) & ~UINT64_C (3));
 
       if (total > len)
         break;
-      if (le32 (note + 8) == 18 && namesz == 4
-          && memcmp (note + 12, "Xen", 4) == 0)
+      if (le32 (note + 8) == 18 && namesz == 4 &&
+          memcmp (note + 12, "Xen", 4) == 0)
         return 1;
       off += total;
       len -= total;
@@ -170,14 +172,14 @@ kernel_unpack (const uint8_t *image, size_t size, uint8_t **vmlinux,
 {
   uint64_t start, len, code, setup;
   const uint8_t *payload;
-  uint8_t *out, *smaller;
+  uint8_t *out;
   size_t out_size;
   int r;
 
   *vmlinux = NULL;
   *vmlinux_size = 0;
-  if (size < 0x250 || memcmp (image + 0x202, "HdrS", 4) != 0
-      || (image[0x206] | image[0x207] << 8) < 0x208) {
+  if (size < 0x250 || memcmp (image + 0x202, "HdrS", 4) != 0 ||
+      (image[0x206] | image[0x207] << 8) < 0x208) {
     *why = "not a bzImage with a payload";
     return -1;
   }
@@ -207,8 +209,8 @@ kernel_unpack (const uint8_t *image, size_t size, uint8_t **vmlinux,
 
   if (memcmp (payload, "\037\213", 2) == 0)
     r = unpack_gzip (payload, len, out, &out_size);
-  else if (memcmp (payload, "\3757zXZ", 6) == 0
-           || memcmp (payload, "\135\0\0", 3) == 0)
+  else if (memcmp (payload, "\3757zXZ", 6) == 0 ||
+           memcmp (payload, "\135\0\0", 3) == 0)
     r = unpack_lzma (payload, len - 4, out, &out_size);
   else if (memcmp (payload, "\050\265\057\375", 4) == 0)
     r = unpack_zstd (payload, len - 4, out, &out_size);
@@ -229,8 +231,7 @@ kernel_unpack (const uint8_t *image, size_t size, uint8_t **vmlinux,
     *why = "the kernel has no PVH entry point";
     return -1;
   }
-  smaller = realloc (out, out_size);
-  *vmlinux = smaller ? smaller : out;
+  *vmlinux = out;
   *vmlinux_size = out_size;
   return 0;
 }

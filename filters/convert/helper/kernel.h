@@ -18,8 +18,7 @@
  * compression is not known or damaged, or the kernel cannot be entered by
  * PVH (no Xen ELF note with the 32-bit entry point).
  */
-extern int kernel_unpack (const uint8_t *image, size_t size,
-                          uint8_t **vmlinux, size_t *vmlinux_size,
-                          const char **why);
+extern int kernel_unpack (const uint8_t *image, size_t size, uint8_t **vmlinux,
+                          size_t *vmlinux_size, const char **why);
 
 #endif /* V2V_KERNEL_H */

@@ -74,8 +74,10 @@ read_key (const char *path, char **error)
   buf = malloc (MAX_KEY + 1);
   n = buf ? fread (buf, 1, MAX_KEY + 1, fp) : 0;
   if (buf == NULL || ferror (fp) || n > MAX_KEY) {
-    fail (error, n > MAX_KEY ? "%s is too large for a key file"
-          : "cannot read the key file %s: %m", path);
+    fail (error,
+          n > MAX_KEY ? "%s is too large for a key file"
+                      : "cannot read the key file %s: %m",
+          path);
     fclose (fp);
     free (buf);
     return NULL;
@@ -88,9 +90,11 @@ read_key (const char *path, char **error)
     n--;
   buf[n] = '\0';
   if (n == 0 || strlen (buf) != n) {
-    fail (error, n == 0 ? "the key file %s is empty"
-          : "the key file %s contains a zero byte, which the appliance "
-          "cannot take; add a passphrase to the container", path);
+    fail (error,
+          n == 0 ? "the key file %s is empty"
+                 : "the key file %s contains a zero byte, which the appliance "
+                   "cannot take; add a passphrase to the container",
+          path);
     explicit_bzero (buf, n);
     free (buf);
     return NULL;
@@ -106,16 +110,20 @@ keys_add (struct keys *keys, const char *selector, char **error)
 
   *error = NULL;
   if (colon == NULL || colon == selector)
-    return fail (error, "a key has the form ID:key:STRING or ID:file:FILE"
-                 "%s", "");
+    return fail (error,
+                 "a key has the form ID:key:STRING or ID:file:FILE"
+                 "%s",
+                 "");
   kind = colon + 1;
   if (strncmp (kind, "key:", 4) == 0)
     value = kind + 4;
   else if (strncmp (kind, "file:", 5) == 0)
     value = kind + 5;
   else
-    return fail (error, "a key has the form ID:key:STRING or ID:file:FILE"
-                 "%s", "");
+    return fail (error,
+                 "a key has the form ID:key:STRING or ID:file:FILE"
+                 "%s",
+                 "");
   if (*value == '\0')
     return fail (error, "a key is empty%s", "");
 
@@ -183,6 +191,6 @@ keys_free (struct keys *keys)
 bool
 keys_match (const struct key *key, const char *device, const char *uuid)
 {
-  return strcmp (key->id, "all") == 0 || strcmp (key->id, device) == 0
-         || (uuid != NULL && strcasecmp (key->id, uuid) == 0);
+  return strcmp (key->id, "all") == 0 || strcmp (key->id, device) == 0 ||
+         (uuid != NULL && strcasecmp (key->id, uuid) == 0);
 }

@@ -13,7 +13,7 @@
 
 struct key {
   char *id;
-  char *secret;                 /* NUL-terminated; wiped by keys_free */
+  char *secret; /* NUL-terminated; wiped by keys_free */
 };
 
 struct keys {

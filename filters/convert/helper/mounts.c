@@ -52,8 +52,8 @@ no_memory (struct guest *gst)
 static bool
 is_ext (const struct device *v)
 {
-  return v->type != NULL && strncmp (v->type, "ext", 3) == 0
-         && strlen (v->type) == 4;
+  return v->type != NULL && strncmp (v->type, "ext", 3) == 0 &&
+         strlen (v->type) == 4;
 }
 
 /* ---- checks ---- */
@@ -71,12 +71,12 @@ mounts_note_state (struct guest *gst, struct inspection *in,
   sb = guestfs_pread_device (gst->g, v->name, 1024, 1024, &n);
   if (sb == NULL || n < 1024)
     return;
-  p = (const unsigned char *) sb;
+  p = (const unsigned char *)sb;
   /* s_state: 1 = clean, 2 = errors seen; s_feature_incompat 4 = journal
    * needs recovery; s_error_count.
    */
-  if ((p[0x3a] & 2) != 0 || (p[0x3a] & 1) == 0 || (p[0x60] & 4) != 0
-      || (p[0x194] | p[0x195] | p[0x196] | p[0x197]) != 0)
+  if ((p[0x3a] & 2) != 0 || (p[0x3a] & 1) == 0 || (p[0x60] & 4) != 0 ||
+      (p[0x194] | p[0x195] | p[0x196] | p[0x197]) != 0)
     in->unclean[v - in->devices.v] = true;
 }
 
@@ -84,15 +84,19 @@ static bool
 safe_name (const char *s)
 {
   return s[strspn (s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                   "0123456789/_.+-")] == '\0';
+                      "0123456789/_.+-")] == '\0';
 }
 
 char *
 mounts_damage (struct guest *gst, const struct device *v)
 {
-  static const struct { const char *type, *command; } checkers[] = {
-    { "ext2", "e2fsck -f -n" }, { "ext3", "e2fsck -f -n" },
-    { "ext4", "e2fsck -f -n" }, { "xfs", "xfs_repair -n" },
+  static const struct {
+    const char *type, *command;
+  } checkers[] = {
+    { "ext2", "e2fsck -f -n" },
+    { "ext3", "e2fsck -f -n" },
+    { "ext4", "e2fsck -f -n" },
+    { "xfs", "xfs_repair -n" },
     { "btrfs", "btrfs check --readonly" },
   };
   CLEANUP_FREE char *command = NULL, *out = NULL;
@@ -108,10 +112,9 @@ mounts_damage (struct guest *gst, const struct device *v)
   for (i = 0; i < V2V_ARRAY_SIZE (checkers); ++i)
     if (strcmp (checkers[i].type, v->type) == 0)
       break;
-  if (i == V2V_ARRAY_SIZE (checkers)
-      || asprintf (&command,
-                   "{ %s %s 2>&1; echo \"status $?\"; } | tail -c 4000",
-                   checkers[i].command, v->real) == -1) {
+  if (i == V2V_ARRAY_SIZE (checkers) ||
+      asprintf (&command, "{ %s %s 2>&1; echo \"status $?\"; } | tail -c 4000",
+                checkers[i].command, v->real) == -1) {
     command = NULL;
     return NULL;
   }
@@ -140,18 +143,22 @@ check (struct guest *gst, const struct device *v)
     return 0;
   report_error (gst->report, "file-system-damaged",
                 "the %s file system on %s is damaged; repair it in the "
-                "guest: %s", v->type, v->name, damage);
+                "guest: %s",
+                v->type, v->name, damage);
   return -1;
 }
 
 static bool
-wants_check (const struct inspection *in,
-             const struct inspection_options *opts, const struct device *v)
+wants_check (const struct inspection *in, const struct inspection_options *opts,
+             const struct device *v)
 {
   switch (opts->fsck) {
-  case FSCK_NEVER: return false;
-  case FSCK_ALWAYS: return true;
-  case FSCK_AUTO: break;
+  case FSCK_NEVER:
+    return false;
+  case FSCK_ALWAYS:
+    return true;
+  case FSCK_AUTO:
+    break;
   }
   return in->unclean[v - in->devices.v];
 }
@@ -162,8 +169,8 @@ static int
 add_mount (struct guest *gst, const char *mountpoint, const char *mountable,
            const struct device *v)
 {
-  struct guest_mount *m = realloc (gst->mounts,
-                                   (gst->nr_mounts + 1) * sizeof *m);
+  struct guest_mount *m =
+      realloc (gst->mounts, (gst->nr_mounts + 1) * sizeof *m);
 
   if (m == NULL)
     return no_memory (gst);
@@ -201,8 +208,8 @@ mountable_of (const struct inspection *in, const struct fstab_entry *entry,
   }
   else if (id != NULL)
     for (i = 0; i < in->nr_subvolumes; ++i)
-      if (in->subvolumes[i].device == v
-          && in->subvolumes[i].id == strtoull (id, NULL, 10))
+      if (in->subvolumes[i].device == v &&
+          in->subvolumes[i].id == strtoull (id, NULL, 10))
         path = in->subvolumes[i].path;
   if (path == NULL || *path == '\0')
     return strdup (v->name);
@@ -213,10 +220,9 @@ mountable_of (const struct inspection *in, const struct fstab_entry *entry,
 static bool
 is_needed (const char *mountpoint)
 {
-  return strcmp (mountpoint, "/boot") == 0 || strcmp (mountpoint, "/usr") == 0
-         || strcmp (mountpoint, "/var") == 0
-         || strcmp (mountpoint, "/etc") == 0
-         || strcmp (mountpoint, "/lib") == 0;
+  return strcmp (mountpoint, "/boot") == 0 ||
+         strcmp (mountpoint, "/usr") == 0 || strcmp (mountpoint, "/var") == 0 ||
+         strcmp (mountpoint, "/etc") == 0 || strcmp (mountpoint, "/lib") == 0;
 }
 
 /* Report that ENTRY cannot be mounted; -1 if that is fatal. */
@@ -228,13 +234,17 @@ cannot_mount (struct guest *gst, const struct fstab_entry *entry,
   CLEANUP_FREE char *noauto = fstab_option (entry->options, "noauto");
 
   if (is_needed (entry->mountpoint) && nofail == NULL && noauto == NULL) {
-    report_error (gst->report, code, "%s (%s in /etc/fstab) cannot be "
-                  "mounted: %s", entry->mountpoint, entry->spec, reason);
+    report_error (gst->report, code,
+                  "%s (%s in /etc/fstab) cannot be "
+                  "mounted: %s",
+                  entry->mountpoint, entry->spec, reason);
     return -1;
   }
   if (noauto == NULL)
-    report_warning (gst->report, code, "%s (%s in /etc/fstab) cannot be "
-                    "mounted: %s", entry->mountpoint, entry->spec, reason);
+    report_warning (gst->report, code,
+                    "%s (%s in /etc/fstab) cannot be "
+                    "mounted: %s",
+                    entry->mountpoint, entry->spec, reason);
   return 0;
 }
 
@@ -262,8 +272,10 @@ mount_entry (struct guest *gst, struct inspection *in,
                          "there is no such device; was a disk left out?");
   }
   if (guessed)
-    report_info (gst->report, "%s is taken to be %s, by the order of the "
-                 "disks", entry->spec, v->name);
+    report_info (gst->report,
+                 "%s is taken to be %s, by the order of the "
+                 "disks",
+                 entry->spec, v->name);
   mountable = mountable_of (in, entry, v);
   if (mountable == NULL)
     return no_memory (gst);
@@ -278,10 +290,10 @@ mount_entry (struct guest *gst, struct inspection *in,
   mounts_note_state (gst, in, v);
   if (wants_check (in, opts, v)) {
     /* Replay, then look. */
-    if (guestfs_mount_ro (gst->g, mountable, where) == 0
-        && guestfs_umount (gst->g, where) == -1) {
-      report_error (gst->report, "unmount-failed", "%s: %s",
-                    entry->mountpoint, gerror (gst));
+    if (guestfs_mount_ro (gst->g, mountable, where) == 0 &&
+        guestfs_umount (gst->g, where) == -1) {
+      report_error (gst->report, "unmount-failed", "%s: %s", entry->mountpoint,
+                    gerror (gst));
       return -1;
     }
     if (check (gst, v) == -1)
@@ -294,7 +306,9 @@ mount_entry (struct guest *gst, struct inspection *in,
     damage = mounts_damage (gst, v);
     return cannot_mount (gst, entry,
                          damage ? "file-system-damaged" : "mount-failed",
-                         damage ? damage : reason ? reason : "");
+                         damage   ? damage
+                         : reason ? reason
+                                  : "");
   }
   return add_mount (gst, where, mountable, v);
 }
@@ -311,12 +325,13 @@ check_writable (struct guest *gst)
   if (r == 0)
     return 0;
   e = guestfs_last_errno (gst->g);
-  report_error (gst->report, e == ENOSPC ? "no-space" : "read-only-root",
-                "nothing can be written to the root file system (%s)%s",
-                gerror (gst),
-                e == EROFS ? ": was the guest running when its disk was "
-                "copied, or is the file system damaged? Shut the guest down "
-                "cleanly and try again" : "");
+  report_error (
+      gst->report, e == ENOSPC ? "no-space" : "read-only-root",
+      "nothing can be written to the root file system (%s)%s", gerror (gst),
+      e == EROFS ? ": was the guest running when its disk was "
+                   "copied, or is the file system damaged? Shut the guest down "
+                   "cleanly and try again"
+                 : "");
   return -1;
 }
 
@@ -340,10 +355,11 @@ mount_root (struct guest *gst, struct inspection *in,
   free (in->mounted_ro);
   in->mounted_ro = NULL;
   if ((mounted ? guestfs_remount (gst->g, "/", GUESTFS_REMOUNT_RW, 1, -1)
-       : guestfs_mount (gst->g, gst->root, "/")) == -1) {
+               : guestfs_mount (gst->g, gst->root, "/")) == -1) {
     report_error (gst->report, "read-only-root",
                   "the root file system on %s cannot be mounted for "
-                  "writing: %s", gst->root, gerror (gst));
+                  "writing: %s",
+                  gst->root, gerror (gst));
     return -1;
   }
   if (add_mount (gst, "/", gst->root, v) == -1)
@@ -361,8 +377,8 @@ mounts_mount (struct guest *gst, struct inspection *in,
   if (mount_root (gst, in, opts) == -1)
     return -1;
   for (i = 0; i < in->fstab.n; ++i)
-    if (strcmp (in->fstab.v[i].mountpoint, "/") != 0
-        && mount_entry (gst, in, opts, &in->fstab.v[i]) == -1)
+    if (strcmp (in->fstab.v[i].mountpoint, "/") != 0 &&
+        mount_entry (gst, in, opts, &in->fstab.v[i]) == -1)
       return -1;
 
   /* Without GRUB's mark: the disk with /boot, if it is a partition. */
@@ -391,8 +407,7 @@ trim (struct guest *gst, const char *mountpoint, const char *what)
   default:
     if (strstr (gerror (gst), "not supported") == NULL)
       report_warning (gst->report, "trim-failed",
-                      "unused space of %s is copied: %s", what,
-                      gerror (gst));
+                      "unused space of %s is copied: %s", what, gerror (gst));
   }
 }
 
@@ -415,7 +430,7 @@ is_mounted (const struct guest *gst, const struct device *v)
 static bool
 can_trim (const struct device *v)
 {
-  static const char *const types[] = { "ext2", "ext3", "ext4", "xfs",
+  static const char *const types[] = { "ext2",  "ext3", "ext4", "xfs",
                                        "btrfs", "f2fs", "vfat", NULL };
   size_t i;
 
@@ -438,8 +453,8 @@ mounts_trim_and_unmount (struct guest *gst, const struct inspection *in,
 
     /* Several subvolumes are one file system. */
     for (j = 0; j < i; ++j)
-      again |= gst->mounts[i].uuid != NULL && gst->mounts[j].uuid != NULL
-               && strcmp (gst->mounts[i].uuid, gst->mounts[j].uuid) == 0;
+      again |= gst->mounts[i].uuid != NULL && gst->mounts[j].uuid != NULL &&
+               strcmp (gst->mounts[i].uuid, gst->mounts[j].uuid) == 0;
     if (!again && (v == NULL || can_trim (v)))
       trim (gst, gst->mounts[i].mountpoint, gst->mounts[i].mountpoint);
   }

@@ -16,9 +16,21 @@
 #include "options.h"
 #include "v2v-utils.h"
 
-enum { OPT_DISK = 256, OPT_SOURCE, OPT_OUTPUT, OPT_PROGRESS_FD, OPT_ROOT,
-       OPT_KEY, OPT_KEY_FILE, OPT_MEMSIZE, OPT_SMP, OPT_DRY_RUN, OPT_OPTION,
-       OPT_FSCK, OPT_NO_TRIM };
+enum {
+  OPT_DISK = 256,
+  OPT_SOURCE,
+  OPT_OUTPUT,
+  OPT_PROGRESS_FD,
+  OPT_ROOT,
+  OPT_KEY,
+  OPT_KEY_FILE,
+  OPT_MEMSIZE,
+  OPT_SMP,
+  OPT_DRY_RUN,
+  OPT_OPTION,
+  OPT_FSCK,
+  OPT_NO_TRIM
+};
 
 static const struct option long_options[] = {
   { "disk", required_argument, NULL, OPT_DISK },
@@ -63,18 +75,17 @@ bad (const char *option, const char *arg, const char *why)
 }
 
 static int
-parse_number (const char *option, const char *arg, unsigned min,
-              unsigned max, unsigned *n)
+parse_number (const char *option, const char *arg, unsigned min, unsigned max,
+              unsigned *n)
 {
   unsigned long v;
   char *end;
 
   errno = 0;
   v = strtoul (arg, &end, 10);
-  if (errno || end == arg || *end != '\0' || *arg == '-' || v < min
-      || v > max)
+  if (errno || end == arg || *end != '\0' || *arg == '-' || v < min || v > max)
     return bad (option, arg, "not a number in the range of this option");
-  *n = (unsigned) v;
+  *n = (unsigned)v;
   return 0;
 }
 
@@ -118,7 +129,7 @@ add_key (struct options *o, char *arg, bool file)
 {
   char *error = NULL;
   int r = file ? keys_add_file (&o->keys, arg, &error)
-          : keys_add (&o->keys, arg, &error);
+               : keys_add (&o->keys, arg, &error);
 
   if (r == -1)
     fprintf (stderr, "v2v-convert-helper: %s: %s\n",
@@ -147,14 +158,14 @@ one_option (struct options *o, int c)
   case OPT_PROGRESS_FD:
     if (parse_number ("--progress-fd", optarg, 0, INT_MAX, &n) == -1)
       return -1;
-    if (fcntl ((int) n, F_GETFD) == -1)
+    if (fcntl ((int)n, F_GETFD) == -1)
       return bad ("--progress-fd", optarg, "no such file descriptor");
-    o->progress_fd = (int) n;
+    o->progress_fd = (int)n;
     return 0;
   case OPT_ROOT:
-    if (strcmp (optarg, "single") != 0 && strcmp (optarg, "first") != 0
-        && strncmp (optarg, "/dev/", 5) != 0
-        && strncmp (optarg, "btrfsvol:/dev/", 14) != 0)
+    if (strcmp (optarg, "single") != 0 && strcmp (optarg, "first") != 0 &&
+        strncmp (optarg, "/dev/", 5) != 0 &&
+        strncmp (optarg, "btrfsvol:/dev/", 14) != 0)
       return bad ("--root", optarg, "use single, first, or /dev/NAME");
     o->root = optarg;
     return 0;

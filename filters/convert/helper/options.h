@@ -13,11 +13,11 @@
 #include "linux/linux.h"
 
 struct options {
-  char **uris;                  /* in argv */
+  char **uris; /* in argv */
   size_t nr_uris;
-  const char *source;           /* path of vm.json, or NULL */
+  const char *source; /* path of vm.json, or NULL */
   const char *output;
-  int progress_fd;              /* -1 = none */
+  int progress_fd; /* -1 = none */
   const char *root;
   struct keys keys;
   unsigned memsize, smp;

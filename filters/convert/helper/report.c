@@ -49,9 +49,9 @@ struct report {
   /* Set by any thread: the message first. */
   const char *_Atomic stop_message;
   const char *_Atomic stop_code;
-  char *code, *message;         /* first error */
+  char *code, *message; /* first error */
   struct json_object *warnings, *errors, *infos, *changes, *facts, *timing,
-    *documents, *mounts;
+      *documents, *mounts;
 };
 
 struct report *
@@ -72,8 +72,8 @@ report_new (int progress_fd, int human)
   r->documents = json_object_new_array ();
   r->mounts = json_object_new_array ();
   r->facts = json_object_new_object ();
-  if (!r->warnings || !r->errors || !r->infos || !r->changes || !r->timing
-      || !r->documents || !r->facts || !r->mounts) {
+  if (!r->warnings || !r->errors || !r->infos || !r->changes || !r->timing ||
+      !r->documents || !r->facts || !r->mounts) {
     report_free (r);
     return NULL;
   }
@@ -144,9 +144,8 @@ utf8_len (const unsigned char *s, size_t n)
       return 0;
     c = c << 6 | (s[i] & 0x3f);
   }
-  if ((len == 3 && (c < 0x800 || (c >= 0xd800 && c <= 0xdfff)))
-      || (len == 4 && (c < 0x10000 || c > 0x10ffff))
-      || (c >= 0x80 && c < 0xa0))
+  if ((len == 3 && (c < 0x800 || (c >= 0xd800 && c <= 0xdfff))) ||
+      (len == 4 && (c < 0x10000 || c > 0x10ffff)) || (c >= 0x80 && c < 0xa0))
     return 0;
   return len;
 }
@@ -157,7 +156,7 @@ utf8_len (const unsigned char *s, size_t n)
 static void
 clean (char *str)
 {
-  unsigned char *s = (unsigned char *) str;
+  unsigned char *s = (unsigned char *)str;
   size_t n = strlen (str), i = 0, len;
 
   while (n > 0 && (s[n - 1] == '\n' || s[n - 1] == ' '))
@@ -224,8 +223,8 @@ send_line (struct report *r, struct json_object *o)
 
   if (r->fd < 0)
     return;
-  text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PLAIN
-                                            | JSON_C_TO_STRING_NOSLASHESCAPE);
+  text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PLAIN |
+                                                JSON_C_TO_STRING_NOSLASHESCAPE);
   if (text == NULL)
     return;
   len = strlen (text);
@@ -493,8 +492,8 @@ report_to_json (struct report *r)
   add (o, "messages", json_object_get (r->infos));
   add (o, "changes", json_object_get (r->changes));
   add (o, "steps", json_object_get (r->timing));
-  text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PRETTY
-                                            | JSON_C_TO_STRING_NOSLASHESCAPE);
+  text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PRETTY |
+                                                JSON_C_TO_STRING_NOSLASHESCAPE);
   if (text != NULL && asprintf (&copy, "%s\n", text) == -1)
     copy = NULL;
   json_object_put (o);

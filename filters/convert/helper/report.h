@@ -24,19 +24,16 @@ extern void report_free (struct report *r);
 /* Steps nest no deeper than one.  NAME is stable ("inspect"), TEXT is for
  * people ("Inspecting the guest").
  */
-extern void report_step (struct report *r, const char *name,
-                         const char *text);
+extern void report_step (struct report *r, const char *name, const char *text);
 extern void report_step_end (struct report *r);
 
 extern void report_info (struct report *r, const char *fmt, ...)
-  __attribute__ ((format (printf, 2, 3)));
-extern void report_warning (struct report *r, const char *code,
-                            const char *fmt, ...)
-  __attribute__ ((format (printf, 3, 4)));
+    __attribute__ ((format (printf, 2, 3)));
+extern void report_warning (struct report *r, const char *code, const char *fmt,
+                            ...) __attribute__ ((format (printf, 3, 4)));
 /* The first error is the one that is given as the result. */
-extern void report_error (struct report *r, const char *code,
-                          const char *fmt, ...)
-  __attribute__ ((format (printf, 3, 4)));
+extern void report_error (struct report *r, const char *code, const char *fmt,
+                          ...) __attribute__ ((format (printf, 3, 4)));
 
 /* A change of the guest.  BEFORE and AFTER are SHA-256 in hex, or NULL
  * for "was not there" and "is not there".
@@ -46,8 +43,8 @@ extern void report_change (struct report *r, const char *path,
                            const char *before, const char *after);
 
 /* A fact for report.json, "key" in section "section". */
-extern void report_fact (struct report *r, const char *section,
-                         const char *key, const char *value);
+extern void report_fact (struct report *r, const char *section, const char *key,
+                         const char *value);
 
 /* Items done out of TOTAL in the current step. */
 extern void report_progress (struct report *r, uint64_t done, uint64_t total);

@@ -54,7 +54,7 @@
 
 /* "/libguestfsXXXXXX/guestfsd.sock" and the terminating zero. */
 #define SOCKET_TAIL 40
-#define SOCKET_MAX 107
+#define SOCKET_MAX  107
 
 static int signal_pipe[2] = { -1, -1 };
 static char workdir[PATH_MAX];
@@ -62,12 +62,11 @@ static char workdir[PATH_MAX];
 /* ---- the work directory ---- */
 
 static int
-remove_one (const char *path, const struct stat *st, int type,
-            struct FTW *ftw)
+remove_one (const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
-  (void) st;
-  (void) type;
-  (void) ftw;
+  (void)st;
+  (void)type;
+  (void)ftw;
   return remove (path) == -1 && errno != ENOENT ? -1 : 0;
 }
 
@@ -107,9 +106,9 @@ on_signal (int sig)
   int e = errno;
   ssize_t r;
 
-  (void) sig;
+  (void)sig;
   r = write (signal_pipe[1], "", 1);
-  (void) r;
+  (void)r;
   errno = e;
 }
 
@@ -131,7 +130,7 @@ stop_thread (void *opaque)
   while ((r = read (signal_pipe[0], &c, 1)) == -1 && errno == EINTR)
     ;
   if (r != 1 || c != '\0')
-    return NULL;                /* the program ends */
+    return NULL; /* the program ends */
   report_stop (s->report, "cancelled",
                "the conversion was stopped by a signal");
   appliance_cancel ();
@@ -174,7 +173,7 @@ end_stopper (struct stopper *s)
 
   atomic_store (&s->done, true);
   r = write (signal_pipe[1], "x", 1);
-  (void) r;
+  (void)r;
   pthread_join (s->thread, NULL);
 }
 
@@ -258,8 +257,10 @@ static int
 convert (struct guest *gst, const struct options *o)
 {
   const struct linux_options lo = {
-    .options = o->linux_options, .nr_options = o->nr_linux_options,
-    .dry_run = o->dry_run, .workdir = workdir,
+    .options = o->linux_options,
+    .nr_options = o->nr_linux_options,
+    .dry_run = o->dry_run,
+    .workdir = workdir,
   };
   struct report *r = gst->report;
   int ret;
@@ -280,12 +281,18 @@ static int
 work (struct guest *gst, const struct options *o)
 {
   const struct appliance_options ao = {
-    .uris = o->uris, .nr_uris = o->nr_uris,
-    .memsize = o->memsize, .smp = o->smp,
-    .has_keys = o->keys.n > 0, .verbose = o->verbose, .tmpdir = workdir,
+    .uris = o->uris,
+    .nr_uris = o->nr_uris,
+    .memsize = o->memsize,
+    .smp = o->smp,
+    .has_keys = o->keys.n > 0,
+    .verbose = o->verbose,
+    .tmpdir = workdir,
   };
   const struct inspection_options io = {
-    .nr_disks = o->nr_uris, .root = o->root, .keys = &o->keys,
+    .nr_disks = o->nr_uris,
+    .root = o->root,
+    .keys = &o->keys,
     .fsck = o->fsck,
   };
   struct inspection in = { .root = NULL };
@@ -312,8 +319,8 @@ work (struct guest *gst, const struct options *o)
   if (ret == 0)
     ret = convert (gst, o);
   if (ret == 0) {
-    report_step (r, "trim", o->trim ? "Giving back unused space"
-                 : "Unmounting");
+    report_step (r, "trim",
+                 o->trim ? "Giving back unused space" : "Unmounting");
     ret = mounts_trim_and_unmount (gst, &in, o->trim);
     report_step_end (r);
   }
@@ -368,8 +375,8 @@ run_helper (int argc, char *argv[])
   gst.dry_run = o.dry_run;
   if (make_workdir (o.output) == -1)
     report_error (report, "output-failed", "cannot use %s: %m", o.output);
-  else if (o.source == NULL
-           || (source = read_source (report, o.source)) != NULL) {
+  else if (o.source == NULL ||
+           (source = read_source (report, o.source)) != NULL) {
     gst.source = source;
     report_fact (report, "run", "dry_run", o.dry_run ? "yes" : "no");
     if (work (&gst, &o) == -1 && !report_failed (report))

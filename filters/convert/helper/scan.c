@@ -26,46 +26,46 @@
  * as what the appliance's kernel and udev call them, always quoted.
  */
 static const char script[] =
-  "udevadm settle >/dev/null 2>&1\n"
-  "set --\n"
-  "for d in /sys/block/sd*; do\n"
-  "  [ -e \"$d/device\" ] || continue\n"
-  "  n=${d##*/}; a=$(readlink \"$d/device\"); read -r s <\"$d/size\"\n"
-  "  echo \"disk $n ${a##*/} $s\"\n"
-  "  set -- \"$@\" \"/dev/$n\"\n"
-  "  for p in \"$d/$n\"[0-9]*; do\n"
-  "    [ -e \"$p/partition\" ] || continue\n"
-  "    read -r i <\"$p/partition\"; read -r o <\"$p/start\"\n"
-  "    read -r z <\"$p/size\"\n"
-  "    echo \"part $n ${p##*/} $i $o $z\"\n"
-  "    set -- \"$@\" \"/dev/${p##*/}\"\n"
-  "  done\n"
-  "done\n"
-  "for d in /sys/block/dm-*; do\n"
-  "  [ -e \"$d/dm/name\" ] || continue\n"
-  "  read -r n <\"$d/dm/name\"; read -r u <\"$d/dm/uuid\"\n"
-  "  echo \"dm ${d##*/} $n $u\"\n"
-  "  set -- \"$@\" \"/dev/mapper/$n\"\n"
-  "done\n"
-  "for d in /sys/block/md*; do\n"
-  "  [ -e \"$d/md\" ] || continue\n"
-  "  echo \"md ${d##*/}\"\n"
-  "  set -- \"$@\" \"/dev/${d##*/}\"\n"
-  "done\n"
-  "for l in /dev/disk/by-id/md-uuid-*; do\n"
-  "  [ -h \"$l\" ] && echo \"mdlink ${l##*/} $(readlink \"$l\")\"\n"
-  "done\n"
-  "for l in /dev/md/*; do\n"
-  "  [ -h \"$l\" ] && echo \"mdname ${l##*/} $(readlink \"$l\")\"\n"
-  "done\n"
-  "echo blkid\n"
-  "blkid -p -o export \"$@\" 2>/dev/null\n"
-  "exit 0\n";
+    "udevadm settle >/dev/null 2>&1\n"
+    "set --\n"
+    "for d in /sys/block/sd*; do\n"
+    "  [ -e \"$d/device\" ] || continue\n"
+    "  n=${d##*/}; a=$(readlink \"$d/device\"); read -r s <\"$d/size\"\n"
+    "  echo \"disk $n ${a##*/} $s\"\n"
+    "  set -- \"$@\" \"/dev/$n\"\n"
+    "  for p in \"$d/$n\"[0-9]*; do\n"
+    "    [ -e \"$p/partition\" ] || continue\n"
+    "    read -r i <\"$p/partition\"; read -r o <\"$p/start\"\n"
+    "    read -r z <\"$p/size\"\n"
+    "    echo \"part $n ${p##*/} $i $o $z\"\n"
+    "    set -- \"$@\" \"/dev/${p##*/}\"\n"
+    "  done\n"
+    "done\n"
+    "for d in /sys/block/dm-*; do\n"
+    "  [ -e \"$d/dm/name\" ] || continue\n"
+    "  read -r n <\"$d/dm/name\"; read -r u <\"$d/dm/uuid\"\n"
+    "  echo \"dm ${d##*/} $n $u\"\n"
+    "  set -- \"$@\" \"/dev/mapper/$n\"\n"
+    "done\n"
+    "for d in /sys/block/md*; do\n"
+    "  [ -e \"$d/md\" ] || continue\n"
+    "  echo \"md ${d##*/}\"\n"
+    "  set -- \"$@\" \"/dev/${d##*/}\"\n"
+    "done\n"
+    "for l in /dev/disk/by-id/md-uuid-*; do\n"
+    "  [ -h \"$l\" ] && echo \"mdlink ${l##*/} $(readlink \"$l\")\"\n"
+    "done\n"
+    "for l in /dev/md/*; do\n"
+    "  [ -h \"$l\" ] && echo \"mdname ${l##*/} $(readlink \"$l\")\"\n"
+    "done\n"
+    "echo blkid\n"
+    "blkid -p -o export \"$@\" 2>/dev/null\n"
+    "exit 0\n";
 
 int
 devices_scan (struct guest *gst, struct devices *d, size_t nr_disks)
 {
-  char *args[] = { (char *) script, NULL };
+  char *args[] = { (char *)script, NULL };
   CLEANUP_FREE char *text = guestfs_debug (gst->g, "sh", args);
 
   if (text == NULL) {
@@ -100,9 +100,9 @@ open_one (struct guest *gst, const struct device *v, const char *map,
   size_t i;
 
   for (i = 0; i < keys->n; ++i)
-    if (keys_match (&keys->v[i], v->name, v->uuid)
-        && guestfs_cryptsetup_open (gst->g, v->name, keys->v[i].secret, map,
-                                    -1) == 0)
+    if (keys_match (&keys->v[i], v->name, v->uuid) &&
+        guestfs_cryptsetup_open (gst->g, v->name, keys->v[i].secret, map, -1) ==
+            0)
       return 1;
   return 0;
 }
@@ -123,8 +123,8 @@ scan_all (struct guest *gst, struct devices *d, size_t nr_disks,
       const struct device *v = &d->v[i];
       CLEANUP_FREE char *map = NULL;
 
-      if (v->type == NULL || strcmp (v->type, "crypto_LUKS") != 0
-          || v->uuid == NULL)
+      if (v->type == NULL || strcmp (v->type, "crypto_LUKS") != 0 ||
+          v->uuid == NULL)
         continue;
       if (asprintf (&map, "luks-%s", v->uuid) == -1) {
         map = NULL;
