@@ -28,3 +28,12 @@ libhelper_la_LIBADD = \
 	$(top_builddir)/common/vm/libvm.la \
 	$(LIBGUESTFS_LIBS) $(LIBXML2_LIBS) $(JSON_C_LIBS) $(GNUTLS_LIBS) \
 	$(LZMA_LIBS) $(ZLIB_LIBS) $(ZSTD_LIBS) $(LZ4_LIBS) -lpthread
+
+libexec_PROGRAMS += v2v-convert-helper
+v2v_convert_helper_SOURCES = main.c
+v2v_convert_helper_LDADD = \
+	libhelper.la \
+	liblinux.la \
+	libinitrd.la \
+	libtarget.la \
+	$(NULL)
