@@ -5,3 +5,5 @@ EXTRA_DIST += \
 	guests/lib.sh \
 	guests/make-debian.sh \
 	$(NULL)
+
+TESTS += test-convert-boot.sh
