@@ -119,7 +119,6 @@ layer_pread (void *opaque, void *buf, uint32_t count, uint64_t offset,
   struct layer_source *src = opaque;
   int r;
 
-  *err = EIO;
   if (src->lock)
     pthread_mutex_lock (src->lock);
   r = src->next->pread (src->next, buf, count, offset, 0, err);
@@ -145,7 +144,6 @@ layer_extents (void *opaque, uint64_t count, uint64_t offset,
     *err = ENOMEM;
     return -1;
   }
-  *err = EIO;
   if (src->lock)
     pthread_mutex_lock (src->lock);
   r = src->next->extents (src->next, (uint32_t)count, offset, 0, exts, err);
@@ -236,6 +234,8 @@ overlay_log (void *opaque, char level, const char *message)
   (void)opaque;
   if (level == 'd')
     nbdkit_debug ("v2v-convert: overlay: %s", message);
+  else if (level == 'w')
+    say ("warning: overlay: %s (overlay)", message);
   else
     nbdkit_error ("v2v-convert: overlay: %s", message);
 }
