@@ -79,5 +79,6 @@ check_PROGRAMS += test-initrd-init
 test_initrd_init_SOURCES = test-initrd-init.c
 test_initrd_init_CFLAGS = $(WARN_CFLAGS)
 test_initrd_init_LDFLAGS = -all-static
-TESTS += test-initrd-boot.sh
+TESTS += test-initrd-boot.sh test-initrd-real.sh
 EXTRA_DIST += test-initrd-functions.sh
+ALL_TESTS += test-initrd-boot-all.sh
