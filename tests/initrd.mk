@@ -73,3 +73,12 @@ test_initrd_fuzz_index_SOURCES = \
 test_initrd_fuzz_index_CPPFLAGS = $(initrd_cppflags) -DFUZZ_INDEX=1
 test_initrd_fuzz_index_CFLAGS = $(initrd_cflags)
 test_initrd_fuzz_index_LDADD = $(initrd_libs)
+
+# Booted with real kernels.
+check_PROGRAMS += test-initrd-init
+test_initrd_init_SOURCES = test-initrd-init.c
+test_initrd_init_CFLAGS = $(WARN_CFLAGS)
+test_initrd_init_LDFLAGS = -all-static
+TESTS += test-initrd-boot.sh test-initrd-real.sh
+EXTRA_DIST += test-initrd-functions.sh
+ALL_TESTS += test-initrd-boot-all.sh

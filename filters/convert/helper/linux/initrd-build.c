@@ -364,10 +364,12 @@ note_alias (void *opaque, const char *pattern, const char *name)
   struct builder *b = opaque;
   const struct closure_module *m = closure_find (b->c, name);
   const struct kmod_entry *e = kmod_index_find (&b->lk->alias, pattern);
-  const struct kmod_entry *end = b->lk->alias.entries + b->lk->alias.n;
+  size_t i;
 
-  for (; e && e < end && strcmp (e->key, pattern) == 0; ++e)
-    if (strcmp (e->value, name) == 0)
+  for (i = e ? (size_t) (e - b->lk->alias.entries) : b->lk->alias.n;
+       i < b->lk->alias.n &&
+         strcmp (b->lk->alias.entries[i].key, pattern) == 0; ++i)
+    if (strcmp (b->lk->alias.entries[i].value, name) == 0)
       return 0;
   return kmod_index_add (&b->aliases, pattern, name, m->module->order);
 }

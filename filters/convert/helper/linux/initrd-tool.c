@@ -292,6 +292,40 @@ cmd_cat (const struct options *o, char **args)
   return r;
 }
 
+static int
+cmd_index (const struct options *o, char **args)
+{
+  struct initrd_node *node = NULL;
+  struct kmod_index idx = { 0 };
+  const char *err = NULL;
+  struct input in;
+  size_t i;
+  int r = open_input (&in, args[0]);
+
+  (void) o;
+  if (in.img.tree)
+    node = initrd_tree_lookup (in.img.tree, args[1], true);
+  if (r == 0 && (node == NULL || !initrd_node_is_file (node))) {
+    complain (args[1], "there is no such file in the image");
+    r = TROUBLE;
+  }
+  else if (r == 0 && kmod_index_read (node->inode->data, node->inode->size,
+                                      &idx, &err) != 1) {
+    complain (args[1], err ? err : "out of memory");
+    r = TROUBLE;
+  }
+  kmod_index_sort (&idx);
+  for (i = 0; r == 0 && i < idx.n; ++i) {
+    print_name (idx.entries[i].key, strlen (idx.entries[i].key));
+    putchar (' ');
+    print_name (idx.entries[i].value, strlen (idx.entries[i].value));
+    putchar ('\n');
+  }
+  kmod_index_free (&idx);
+  close_input (&in);
+  return r;
+}
+
 /* One archive with what the kernel would have in the end. */
 static int
 flatten (struct input *in)
@@ -575,6 +609,7 @@ static const struct command {
   { "list", 1, cmd_list },
   { "check", 1, cmd_check },
   { "cat", 2, cmd_cat },
+  { "index", 2, cmd_index },
   { "flatten", 1, cmd_flatten },
   { "add", 2, cmd_add },
 };
@@ -589,6 +624,7 @@ usage (FILE *f)
            "  v2v-initrd list INITRD\n"
            "  v2v-initrd check [--kernel VERSION] [--want MODULE]... INITRD\n"
            "  v2v-initrd cat INITRD PATH\n"
+           "  v2v-initrd index INITRD PATH\n"
            "  v2v-initrd flatten INITRD >CPIO\n"
            "  v2v-initrd add --kernel VERSION [--modules DIR]\n"
            "                 [--want MODULE]... INITRD OUTPUT\n"
