@@ -10,3 +10,7 @@ test_helper_conversion_CPPFLAGS = $(helper_cppflags)
 test_helper_conversion_CFLAGS = $(AM_CFLAGS) $(LIBGUESTFS_CFLAGS)
 test_helper_conversion_LDADD = \
 	$(top_builddir)/filters/convert/helper/libhelper.la
+
+EXTRA_DIST += helper-functions.sh
+TESTS += test-helper-convert.sh test-helper-stop.sh
+ALL_TESTS += test-helper-errors.sh test-helper-kvm.sh
