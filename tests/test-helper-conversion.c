@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "appliance.h"
 #include "devices.h"
 #include "guest.h"
 #include "linux/linux.h"
@@ -139,5 +140,9 @@ linux_free (struct guest *gst)
 int
 main (int argc, char *argv[])
 {
+  const char *cpuinfo = getenv ("V2V_TEST_CPUINFO");
+
+  if (cpuinfo != NULL)
+    appliance_cpuinfo = cpuinfo;
   return run_helper (argc, argv);
 }

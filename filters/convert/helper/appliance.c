@@ -53,6 +53,7 @@
 #include <libxml/uri.h>
 
 #include "appliance.h"
+#include "janitor.h"
 #include "kernel.h"
 #include "report.h"
 #include "v2v-utils.h"
@@ -61,6 +62,8 @@
 #define LAUNCH_LIMIT 90.0
 
 extern char **environ;
+
+const char *appliance_cpuinfo = "/proc/cpuinfo";
 
 static atomic_bool cancelled;
 
@@ -101,12 +104,15 @@ is_our_program (pid_t pid)
 }
 
 /* Does its command line have "-kernel"?  Then it is QEMU with the
- * appliance, not one that libguestfs asks for its features.
+ * appliance, not one that libguestfs asks for its features.  *SOCKDIR gets
+ * the directory of its socket (allocated, or NULL).
  */
 static bool
-is_appliance (pid_t pid)
+is_appliance (pid_t pid, char **sockdir)
 {
-  char path[64], buf[8192];
+  static const char mark[] = "socket,path=", tail[] = "/guestfsd.sock";
+  char *p, *end;
+  char path[64], buf[65536];
   ssize_t n;
   int fd;
 
@@ -116,7 +122,17 @@ is_appliance (pid_t pid)
     return false;
   n = read (fd, buf, sizeof buf);
   close (fd);
-  return n > 0 && memmem (buf, n, "\0-kernel\0", 9) != NULL;
+  if (n <= 0 || memmem (buf, n, "\0-kernel\0", 9) == NULL)
+    return false;
+  *sockdir = NULL;
+  p = memmem (buf, n, mark, strlen (mark));
+  if (p != NULL) {
+    p += strlen (mark);
+    end = memmem (p, n - (p - buf), tail, strlen (tail));
+    if (end != NULL && *p == '/')
+      *sockdir = strndup (p, end - p);
+  }
+  return true;
 }
 
 /* Call FN for each child of ours. */
@@ -156,6 +172,20 @@ void
 appliance_kill (void)
 {
   for_each_child (kill_child, NULL);
+}
+
+static void
+kill_any_child (pid_t pid, void *opaque)
+{
+  (void)opaque;
+  if (pid != janitor_pid ())
+    kill (pid, SIGKILL);
+}
+
+void
+appliance_abandon (void)
+{
+  for_each_child (kill_any_child, NULL);
 }
 
 void
@@ -551,7 +581,7 @@ look_at_kvm (void)
   close (fd);
 #if defined(__x86_64__) || defined(__i386__)
   {
-    FILE *fp = fopen ("/proc/cpuinfo", "re");
+    FILE *fp = fopen (appliance_cpuinfo, "re");
     char *line = NULL, *save, *word;
     size_t cap = 0;
 
@@ -578,6 +608,7 @@ look_at_kvm (void)
 
 struct watch {
   pthread_t thread;
+  bool kvm; /* watch for life; set before the start */
   atomic_bool life, done, killed;
   /* Main thread only. */
   bool verbose, ready;
@@ -595,36 +626,46 @@ now (void)
   return t.tv_sec + t.tv_nsec / 1e9;
 }
 
+struct found {
+  pid_t pid;
+  char *sockdir;
+};
+
 static void
 find_appliance (pid_t pid, void *opaque)
 {
-  if (is_appliance (pid))
-    *(pid_t *)opaque = pid;
+  struct found *f = opaque;
+
+  if (f->pid == 0 && is_appliance (pid, &f->sockdir))
+    f->pid = pid;
 }
 
 static void *
 watch_thread (void *opaque)
 {
   struct watch *w = opaque;
-  const struct timespec tick = { .tv_nsec = 100 * 1000 * 1000 };
-  pid_t pid = 0;
+  const struct timespec tick = { .tv_nsec = 50 * 1000 * 1000 };
+  struct found f = { 0, NULL };
   double start = 0;
 
   while (!atomic_load (&w->done)) {
     nanosleep (&tick, NULL);
-    if (pid == 0) {
-      for_each_child (find_appliance, &pid);
+    if (f.pid == 0) {
+      for_each_child (find_appliance, &f);
       start = now ();
+      if (f.sockdir != NULL)
+        janitor_add (f.sockdir);
       continue;
     }
-    if ((now () - start > LIFE_LIMIT && !atomic_load (&w->life)) ||
-        now () - start > LAUNCH_LIMIT) {
+    if (w->kvm && ((now () - start > LIFE_LIMIT && !atomic_load (&w->life)) ||
+                   now () - start > LAUNCH_LIMIT)) {
       atomic_store (&w->killed, true);
-      if (!atomic_load (&w->done) && parent_of (pid) == getpid ())
-        kill (pid, SIGKILL);
+      if (!atomic_load (&w->done) && parent_of (f.pid) == getpid ())
+        kill (f.pid, SIGKILL);
       break;
     }
   }
+  free (f.sockdir);
   return NULL;
 }
 
@@ -802,8 +843,8 @@ appliance_launch (struct report *r, const struct appliance_options *opts)
   }
 
   for (;;) {
-    struct watch w = { .handle = -1 };
-    bool watched = accel == ACCEL_KVM && !must_kvm;
+    struct watch w = { .handle = -1, .kvm = accel == ACCEL_KVM && !must_kvm };
+    bool watched = true;
     CLEANUP_FREE char *said = NULL;
     int launched = -1;
 

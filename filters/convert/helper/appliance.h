@@ -44,6 +44,16 @@ extern int appliance_shutdown (struct report *r, guestfs_h *g);
  */
 extern void appliance_kill (void);
 
+/* The same, and libguestfs' recovery process too: for a program that is
+ * about to end without having freed the handle.  Any thread.
+ */
+extern void appliance_abandon (void);
+
+/* Where the flags of the CPU are read: "/proc/cpuinfo".  Tests give another
+ * file, to have KVM tried where it is known not to work.
+ */
+extern const char *appliance_cpuinfo;
+
 /* From now on nothing is launched any more.  Any thread. */
 extern void appliance_cancel (void);
 extern bool appliance_cancelled (void);

@@ -10,6 +10,7 @@ libhelper_la_SOURCES = \
 	guest.c guest.h \
 	identity.c identity.h \
 	inspection.c inspection.h \
+	janitor.c janitor.h \
 	kernel.c kernel.h \
 	keys.c keys.h \
 	linux/linux.h \

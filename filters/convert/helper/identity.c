@@ -217,7 +217,7 @@ osinfo_id (const char *prefix, char form, const struct identity *id,
   char *r = NULL;
   int n = -1;
 
-  if (prefix == NULL)
+  if (prefix == NULL || (form != '-' && id->major == 0))
     return strdup ("unknown");
   switch (form) {
   case '-':

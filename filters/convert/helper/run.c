@@ -9,24 +9,22 @@
  * its ordinary way out.  If that takes more than GRACE seconds, the second
  * thread removes the work directory and ends the program.  Were we killed
  * outright, libguestfs' recovery process ends QEMU within two seconds, and
- * all files are below the output directory, which the supervisor removes.
+ * the janitor removes what is in temporary directories.
  *
  * Signals are not blocked, because programs that libguestfs starts would
  * inherit that: a handler writes to a pipe.
  *
  * Work directory: OUTPUT/work.XXXXXX with libguestfs' temporary files and
- * (through XDG_RUNTIME_DIR) its sockets.  A socket's path has room for 107
- * bytes; if OUTPUT is too long it is made in /tmp.
+ * (through XDG_RUNTIME_DIR, which it ignores as root) its sockets.  A
+ * socket's path has room for 107 bytes; if OUTPUT is too long the directory
+ * is made in /tmp.
  */
 
 #include <config.h>
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <libgen.h>
 #include <limits.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -43,6 +41,7 @@
 #include "appliance.h"
 #include "guest.h"
 #include "inspection.h"
+#include "janitor.h"
 #include "linux/linux.h"
 #include "options.h"
 #include "report.h"
@@ -62,22 +61,6 @@ static char workdir[PATH_MAX];
 /* ---- the work directory ---- */
 
 static int
-remove_one (const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-  (void)st;
-  (void)type;
-  (void)ftw;
-  return remove (path) == -1 && errno != ENOENT ? -1 : 0;
-}
-
-static void
-remove_workdir (void)
-{
-  if (workdir[0] != '\0')
-    nftw (workdir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-}
-
-static int
 make_workdir (const char *output)
 {
   CLEANUP_FREE char *real = NULL;
@@ -95,6 +78,7 @@ make_workdir (const char *output)
     workdir[0] = '\0';
     return -1;
   }
+  janitor_add (workdir);
   return setenv ("XDG_RUNTIME_DIR", workdir, 1);
 }
 
@@ -138,7 +122,8 @@ stop_thread (void *opaque)
   while (!atomic_load (&s->done)) {
     appliance_kill ();
     if (report_seconds (s->report) - start > GRACE) {
-      remove_workdir ();
+      appliance_abandon ();
+      remove_tree (workdir);
       _exit (1);
     }
     nanosleep (&tick, NULL);
@@ -363,6 +348,11 @@ run_helper (int argc, char *argv[])
     /* A supervisor that dies must not leave us behind. */
     prctl (PR_SET_PDEATHSIG, SIGTERM);
   }
+  if (janitor_start () == -1) {
+    perror ("v2v-convert-helper: fork");
+    options_free (&o);
+    return 1;
+  }
   xmlInitParser ();
 
   report = report_new (o.progress_fd, o.progress_fd == -1);
@@ -388,10 +378,12 @@ run_helper (int argc, char *argv[])
     }
   }
 
-  remove_workdir ();
-  if (workdir[0] != '\0')
+  if (workdir[0] != '\0') {
+    remove_tree (workdir);
     write_report (report, o.output);
+  }
   end_stopper (&stopper);
+  janitor_end ();
   report_result (report);
   r = report_failed (report) ? 1 : 0;
   if (o.progress_fd == -1)
