@@ -514,7 +514,9 @@ edit_mdadm_conf (struct span in, struct devmap *map, struct text *out)
         uuid = true;
     }
     rest = line;
-    if (device && named) {
+    if (device && !named)
+      text_add_span (out, line);
+    else if (device) {
       bool done = false;
 
       span_word (&rest, &space, &word);
@@ -582,7 +584,7 @@ put_lvm_accept (struct span s, struct text *out)
   const char *p;
   size_t i;
 
-  if (s.n < 3 || s.p[0] != 'a')
+  if (s.n < 3 || s.p[0] != 'a' || memmem (s.p, s.n, "/dev/vd", 7))
     return false;
   for (i = 0; i < V2V_ARRAY_SIZE (names); i++) {
     p = memmem (s.p, s.n, names[i].from, strlen (names[i].from));
@@ -706,24 +708,26 @@ is_name (char c)
   return isalnum ((unsigned char)c) || c == '_' || c == '-';
 }
 
-/* Replace the whole word FROM by TO in S. */
-static void
-put_word_replaced (struct span s, const char *from, const char *to,
-                   struct text *out)
+/* Is the whole word WORD at S + I? */
+static bool
+word_at (struct span s, size_t i, const char *word)
 {
-  const size_t n = strlen (from);
+  const size_t n = strlen (word);
+
+  return s.n - i >= n && memcmp (s.p + i, word, n) == 0 &&
+         (i == 0 || !is_name (s.p[i - 1])) &&
+         (i + n == s.n || !is_name (s.p[i + n]));
+}
+
+static bool
+has_word (struct span s, const char *word)
+{
   size_t i;
 
-  for (i = 0; i < s.n; ) {
-    if (s.n - i >= n && memcmp (s.p + i, from, n) == 0 &&
-        (i == 0 || !is_name (s.p[i - 1])) &&
-        (i + n == s.n || !is_name (s.p[i + n]))) {
-      text_adds (out, to);
-      i += n;
-    }
-    else
-      text_add (out, s.p + i++, 1);
-  }
+  for (i = 0; i < s.n; i++)
+    if (word_at (s, i, word))
+      return true;
+  return false;
 }
 
 void
@@ -731,19 +735,18 @@ edit_inittab (struct span in, struct devmap *map, struct text *out)
 {
   struct span all = in, line, eol;
   bool has_serial = false;
+  size_t i;
 
   (void) map;
   while (span_line (&all, &line, &eol))
-    if (!span_starts (span_trim (line), "#") &&
-        memmem (line.p, line.n, "ttyS0", 5))
+    if (!span_starts (span_trim (line), "#") && has_word (line, "ttyS0"))
       has_serial = true;
 
   while (span_line (&in, &line, &eol)) {
-    const bool comment = span_starts (span_trim (line), "#");
-    const bool hvc = memmem (line.p, line.n, "hvc0", 4) != NULL;
-    const bool xvc = memmem (line.p, line.n, "xvc0", 4) != NULL;
+    const bool ours = !span_starts (span_trim (line), "#") &&
+                      (has_word (line, "hvc0") || has_word (line, "xvc0"));
 
-    if (comment || (!hvc && !xvc))
+    if (!ours)
       text_add_span (out, line);
     else if (has_serial) {
       /* Two gettys on one line would fight. */
@@ -751,7 +754,13 @@ edit_inittab (struct span in, struct devmap *map, struct text *out)
       text_add_span (out, line);
     }
     else {
-      put_word_replaced (line, hvc ? "hvc0" : "xvc0", "ttyS0", out);
+      for (i = 0; i < line.n; )
+        if (word_at (line, i, "hvc0") || word_at (line, i, "xvc0")) {
+          text_adds (out, "ttyS0");
+          i += 4;
+        }
+        else
+          text_add (out, line.p + i++, 1);
       has_serial = true;
     }
     text_add_span (out, eol);
