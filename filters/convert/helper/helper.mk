@@ -6,6 +6,7 @@ noinst_LTLIBRARIES += libhelper.la
 libhelper_la_SOURCES = \
 	appliance.c appliance.h \
 	devices.c devices.h \
+	documents.c documents.h \
 	fstab.c fstab.h \
 	guest.c guest.h \
 	identity.c identity.h \

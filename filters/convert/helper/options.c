@@ -29,7 +29,8 @@ enum {
   OPT_DRY_RUN,
   OPT_OPTION,
   OPT_FSCK,
-  OPT_NO_TRIM
+  OPT_NO_TRIM,
+  OPT_TARGET
 };
 
 static const struct option long_options[] = {
@@ -46,6 +47,7 @@ static const struct option long_options[] = {
   { "option", required_argument, NULL, OPT_OPTION },
   { "fsck", required_argument, NULL, OPT_FSCK },
   { "no-trim", no_argument, NULL, OPT_NO_TRIM },
+  { "target", required_argument, NULL, OPT_TARGET },
   { "verbose", no_argument, NULL, 'v' },
   { "version", no_argument, NULL, 'V' },
   { "help", no_argument, NULL, 'h' },
@@ -62,7 +64,8 @@ usage (FILE *fp)
            "[--root single|first|DEVICE]\n"
            "         [--key ID:key:STRING|ID:file:FILE] [--key-file FILE]\n"
            "         [--memsize MB] [--smp N] [--fsck auto|always|never]\n"
-           "         [--no-trim] [--dry-run] [--option NAME=VALUE]... [-v]\n"
+           "         [--no-trim] [--dry-run] [--option NAME=VALUE]...\n"
+           "         [--target NAME=VALUE]... [-v]\n"
            "Convert the guest on the disks in place.  "
            "See v2v-convert-helper(1).\n");
 }
@@ -125,6 +128,24 @@ add_option (struct options *o, char *arg)
 }
 
 static int
+add_target (struct options *o, char *arg)
+{
+  CLEANUP_FREE char *name = strdup (arg), *error = NULL;
+  char *eq = name ? strchr (name, '=') : NULL;
+  int r;
+
+  if (eq == NULL)
+    return bad ("--target", arg, "give it as NAME=VALUE");
+  *eq = '\0';
+  r = target_options_set (&o->target, name, eq + 1, &error);
+  if (r == 0)
+    return bad ("--target", arg, "there is no such parameter");
+  if (r == -1)
+    return bad ("--target", arg, error ? error : "out of memory");
+  return 0;
+}
+
+static int
 add_key (struct options *o, char *arg, bool file)
 {
   char *error = NULL;
@@ -182,6 +203,8 @@ one_option (struct options *o, int c)
     return 0;
   case OPT_OPTION:
     return add_option (o, optarg);
+  case OPT_TARGET:
+    return add_target (o, optarg);
   case OPT_FSCK:
     if (strcmp (optarg, "auto") == 0)
       o->fsck = FSCK_AUTO;
@@ -237,5 +260,6 @@ options_free (struct options *o)
 {
   free (o->uris);
   free (o->linux_options);
+  target_options_clear (&o->target);
   keys_free (&o->keys);
 }

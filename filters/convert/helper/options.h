@@ -11,6 +11,7 @@
 #include "inspection.h"
 #include "keys.h"
 #include "linux/linux.h"
+#include "target/target.h"
 
 struct options {
   char **uris; /* in argv */
@@ -25,6 +26,7 @@ struct options {
   enum fsck_policy fsck;
   struct linux_option *linux_options;
   size_t nr_linux_options;
+  struct target_options target;
 };
 
 /* Return 0; 1 if the program has done what was asked (--help); -1 with a

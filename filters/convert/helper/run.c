@@ -43,6 +43,7 @@
 #include "inspection.h"
 #include "janitor.h"
 #include "linux/linux.h"
+#include "documents.h"
 #include "options.h"
 #include "report.h"
 #include "run.h"
@@ -166,7 +167,7 @@ end_stopper (struct stopper *s)
 
 /* Write DIR/NAME so that it is there whole or not at all. */
 static int
-write_document (const char *dir, const char *name, const char *text)
+write_document (const char *dir, const char *name, const char *text, int mode)
 {
   CLEANUP_FREE char *path = NULL, *tmp = NULL;
   size_t len = strlen (text), done = 0;
@@ -192,6 +193,8 @@ write_document (const char *dir, const char *name, const char *text)
       break;
     done += n;
   }
+  if (fchmod (fd, mode) == -1)
+    done = 0;
   if (close (fd) == -1 || done < len || rename (tmp, path) == -1) {
     unlink (tmp);
     return -1;
@@ -204,14 +207,43 @@ write_report (struct report *report, const char *dir)
 {
   CLEANUP_FREE char *text = report_to_json (report);
 
-  if (text != NULL && write_document (dir, "report.json", text) == 0)
+  if (text != NULL && write_document (dir, "report.json", text, 0644) == 0)
     report_document (report, "report.json");
   else
     report_error (report, "output-failed", "cannot write %s/report.json: %m",
                   dir);
 }
 
+static const char *document_dir;
+
+static int
+write_target (const char *name, const char *text, int mode)
+{
+  return write_document (document_dir, name, text, mode);
+}
+
 /* ---- the conversion ---- */
+
+/* Nothing asks the appliance after it has been closed. */
+static int
+note_disk_sizes (struct guest *gst, const struct devices *d, size_t nr_disks)
+{
+  size_t i;
+
+  gst->disk_sizes = calloc (nr_disks, sizeof *gst->disk_sizes);
+  if (gst->disk_sizes == NULL) {
+    report_error (gst->report, "out-of-memory", "not enough memory");
+    return -1;
+  }
+  for (i = 0; i < d->n; ++i) {
+    const struct device *dev = &d->v[i];
+
+    if (dev->kind == DEVICE_DISK && dev->disk >= 0 &&
+        (size_t)dev->disk < nr_disks)
+      gst->disk_sizes[dev->disk] = dev->size * 512;
+  }
+  return 0;
+}
 
 static struct vm *
 read_source (struct report *report, const char *path)
@@ -302,6 +334,8 @@ work (struct guest *gst, const struct options *o)
     report_step_end (r);
   }
   if (ret == 0)
+    ret = note_disk_sizes (gst, gst->devices, o->nr_uris);
+  if (ret == 0)
     ret = convert (gst, o);
   if (ret == 0) {
     report_step (r, "trim",
@@ -369,7 +403,11 @@ run_helper (int argc, char *argv[])
            (source = read_source (report, o.source)) != NULL) {
     gst.source = source;
     report_fact (report, "run", "dry_run", o.dry_run ? "yes" : "no");
-    if (work (&gst, &o) == -1 && !report_failed (report))
+    documents_prepare ();
+    document_dir = o.output;
+    if (work (&gst, &o) == 0)
+      documents_write (&gst, &o, write_target);
+    else if (!report_failed (report))
       report_error (report, "internal-error",
                     "the conversion failed without a reason");
     if (gst.boot_disk >= 0) {
@@ -389,6 +427,7 @@ run_helper (int argc, char *argv[])
   if (o.progress_fd == -1)
     fprintf (stderr, "[%6.1f] %s\n", report_seconds (report),
              r == 0 ? "Finished" : "Failed");
+  free (gst.disk_sizes);
   guest_free (&gst);
   vm_free (source);
   report_free (report);

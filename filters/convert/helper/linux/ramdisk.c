@@ -462,6 +462,43 @@ plan_one (struct linux_state *st, struct index *ix, const char *path,
   return 0;
 }
 
+/* A module of the kernel, or a part of it. */
+static bool
+has_driver (const struct initrd_kernel *k, const char *module)
+{
+  struct initrd_kernel dep = { .modules_builtin = k->modules_dep };
+  CLEANUP_FREE char *paths = NULL;
+  char *p;
+
+  if (builtin (k, module))
+    return true;
+  /* modules.dep as modules.builtin: the paths before the colons. */
+  if (!k->modules_dep)
+    return false;
+  paths = strdup (k->modules_dep);
+  if (!paths)
+    return false;
+  for (p = paths; *p; p++)
+    if (*p == ':')
+      while (*p && *p != '\n')
+        *p++ = ' ';
+  dep.modules_builtin = paths;
+  return builtin (&dep, module);
+}
+
+/* What the newest kernel, which boots by default, can drive. */
+static void
+note_capabilities (struct guest *gst, const struct initrd_kernel *k)
+{
+  gst->caps = (struct guest_capabilities) {
+    .virtio_net = has_driver (k, "virtio_net"),
+    .rng = has_driver (k, "virtio_rng"),
+    .balloon = has_driver (k, "virtio_balloon"),
+    .vsock = has_driver (k, "vmw_vsock_virtio_transport"),
+    .pvpanic = has_driver (k, "pvpanic") || has_driver (k, "pvpanic_mmio"),
+  };
+}
+
 int
 ramdisk_plan (struct linux_state *st)
 {
@@ -478,6 +515,8 @@ ramdisk_plan (struct linux_state *st)
       index_free (&ix);
       return -1;
     }
+    if (i == 0)
+      note_capabilities (gst, &ix.kernel);
     if (k->nr_initrds == 0 &&
         !(builtin (&ix.kernel, "virtio_blk") &&
           builtin (&ix.kernel, "virtio_pci")) &&
