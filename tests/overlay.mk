@@ -1,1 +1,34 @@
 # SPDX-License-Identifier: BSD-3-Clause
+
+# The engine is compiled into its tests, so that the sanitizers see it.
+overlay_engine = \
+	../common/overlay/evict.c \
+	../common/overlay/extents.c \
+	../common/overlay/fill.c \
+	../common/overlay/holes.c \
+	../common/overlay/map.c \
+	../common/overlay/overlay-internal.h \
+	../common/overlay/overlay.c \
+	../common/overlay/overlay.h \
+	../common/overlay/persist.c \
+	../common/overlay/prefetch.c \
+	../common/overlay/store.c \
+	../common/overlay/write.c \
+	$(NULL)
+overlay_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/common/overlay \
+	-DOVERLAY_RACE_POINTS
+
+if HAVE_CMOCKA
+check_PROGRAMS += test-overlay-model-asan test-overlay-model-tsan
+TESTS += test-overlay-model-asan test-overlay-model-tsan
+test_overlay_model_asan_SOURCES = test-overlay-model.c $(overlay_engine)
+test_overlay_model_asan_CPPFLAGS = $(overlay_cppflags)
+test_overlay_model_asan_CFLAGS = $(ASAN_CFLAGS) $(CMOCKA_CFLAGS)
+test_overlay_model_asan_LDFLAGS = -fsanitize=address,undefined
+test_overlay_model_asan_LDADD = $(CMOCKA_LIBS) -lpthread
+test_overlay_model_tsan_SOURCES = test-overlay-model.c $(overlay_engine)
+test_overlay_model_tsan_CPPFLAGS = $(overlay_cppflags)
+test_overlay_model_tsan_CFLAGS = $(TSAN_CFLAGS) $(CMOCKA_CFLAGS)
+test_overlay_model_tsan_LDFLAGS = -fsanitize=thread
+test_overlay_model_tsan_LDADD = $(CMOCKA_LIBS) -lpthread
+endif

@@ -24,12 +24,12 @@
 
 #include "child.h"
 #include "remote.h"
+#include "source-exports.h"
 #include "source.h"
 #include "v2v-utils.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
 #define SOURCE_JSON "v2v/source.json"
-#define PUBLIC __attribute__ ((visibility ("default")))
 
 static struct source_options opts = {
   .unpack_limit = UINT64_C (1) << 40,
@@ -45,16 +45,6 @@ static char *json;
  * context that it opens does not tell the export's name.
  */
 static _Thread_local char *next_export;
-
-/* Called by a filter just before it opens a context on this plugin, in the
- * same thread: that open gets the export NAME.  Any other open is told by
- * nbdkit.
- */
-PUBLIC void v2v_source_next_export (const char *name);
-/* The names of the exports: NULL-terminated, valid until the plugin is
- * unloaded.  NULL before .get_ready is done.
- */
-PUBLIC const char *const *v2v_source_exports (void);
 
 static char **export_names;
 
