@@ -27,6 +27,7 @@ libhelper_la_CFLAGS = $(AM_CFLAGS) \
 	$(GNUTLS_CFLAGS) $(LZMA_CFLAGS) $(ZLIB_CFLAGS) $(ZSTD_CFLAGS) \
 	$(LZ4_CFLAGS) -pthread
 libhelper_la_LIBADD = \
+	libtarget.la \
 	$(top_builddir)/common/vm/libvm.la \
 	$(LIBGUESTFS_LIBS) $(LIBXML2_LIBS) $(JSON_C_LIBS) $(GNUTLS_LIBS) \
 	$(LZMA_LIBS) $(ZLIB_LIBS) $(ZSTD_LIBS) $(LZ4_LIBS) -lpthread
@@ -37,5 +38,4 @@ v2v_convert_helper_LDADD = \
 	libhelper.la \
 	liblinux.la \
 	libinitrd.la \
-	libtarget.la \
 	$(NULL)
