@@ -260,24 +260,20 @@ supervise (void *opaque)
   while (!sup.quit) {
     struct child *c;
     struct pollfd *p;
-    struct child **of;
     size_t n = 1, i;
     uint64_t count;
 
     for (c = sup.children; c; c = c->next)
       n += c->err_fd >= 0;
     p = calloc (n, sizeof *p);
-    of = calloc (n, sizeof *of);
-    if (p == NULL || of == NULL)
+    if (p == NULL)
       n = 0;
     else {
       p[0] = (struct pollfd) { .fd = sup.wake, .events = POLLIN };
       n = 1;
       for (c = sup.children; c; c = c->next)
-        if (c->err_fd >= 0) {
-          of[n] = c;
+        if (c->err_fd >= 0)
           p[n++] = (struct pollfd) { .fd = c->err_fd, .events = POLLIN };
-        }
     }
     pthread_mutex_unlock (&sup.lock);
     if (poll (p, n, n ? -1 : 100) == -1 && errno != EINTR)
@@ -287,12 +283,13 @@ supervise (void *opaque)
       count = 0;
     for (i = 1; i < n; ++i)
       if (p[i].revents)
-        /* It may have been freed meanwhile. */
+        /* It may have been closed, or be another's meanwhile; reading does
+         * not block.
+         */
         for (c = sup.children; c; c = c->next)
-          if (c == of[i] && c->err_fd == p[i].fd)
+          if (c->err_fd == p[i].fd)
             read_errors (c);
     free (p);
-    free (of);
     for (c = sup.children; c; c = c->next)
       if (c->start) {
         start_child (c);

@@ -115,7 +115,7 @@ int
 blob_from_fd (int fd, const char *name, struct blob *r, struct diag *d)
 {
   struct stat st;
-  uint64_t size;
+  uint64_t size = 0;
 
   if (fstat (fd, &st) == -1)
     return diag_error (d, "%s: fstat: %m", name);
@@ -680,7 +680,7 @@ container_new_archive (const char *path, const struct container_options *opts,
 {
   struct container *c = new_container (path, opts, d);
   struct archive *a;
-  struct blob whole;
+  struct blob whole = { .fd = -1 };
   int fd, r;
 
   if (c == NULL)

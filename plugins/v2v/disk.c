@@ -81,7 +81,7 @@ add_remote (struct disk *d, struct remote *r)
 
   if (r == NULL)
     return -1;
-  p = reallocarray (d->remotes, d->nr_remotes + 1, sizeof *p);
+  p = reallocarray (d->remotes, d->nr_remotes + 1, sizeof (void *));
   if (p == NULL) {
     remote_free (r);
     return -1;

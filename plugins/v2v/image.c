@@ -22,6 +22,7 @@
 
 #include <config.h>
 
+#include <assert.h>
 #include <endian.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -173,6 +174,7 @@ plan_add (struct plan *p, enum segment_kind kind, uint32_t index,
     p->segments = s;
     p->alloc = n;
   }
+  assert (p->segments != NULL);
   p->segments[p->nr_segments++] = (struct segment) {
     .start = p->size, .offset = kind == SEGMENT_ZERO ? 0 : offset,
     .index = index, .kind = kind,

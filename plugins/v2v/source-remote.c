@@ -318,7 +318,8 @@ add_vcenter (struct source *s, const struct source_options *opts,
              const struct disk_ref *ref, struct diag *d)
 {
   const char *dc = s->machine.datacenter, *end;
-  CLEANUP_FREE char *store = NULL, *path = NULL, *qpath = NULL, *qdc = NULL;
+  CLEANUP_FREE char *path = NULL;
+  CLEANUP_FREE char *store = NULL, *qpath = NULL, *qdc = NULL;
   CLEANUP_FREE char *qstore = NULL, *url = NULL;
   size_t n;
 
@@ -329,8 +330,10 @@ add_vcenter (struct source *s, const struct source_options *opts,
     return diag_memory (d);
   n = strlen (path);
   if (n < 6 || strcasecmp (path + n - 5, ".vmdk") != 0)
+    /* cppcheck-suppress memleak */
     return diag_error (d, "\"%s\" is not a VMDK", ref->location);
   if (dc == NULL)
+    /* cppcheck-suppress memleak */
     return diag_error (d, "the XML has no <vmware:datacenterpath>");
   path[n - 5] = '\0';
   qpath = quote (path, "-._~/");

@@ -48,7 +48,8 @@ source_add_container (struct source *s, struct container *c, struct diag *d)
 
   if (c == NULL)
     return NULL;
-  p = reallocarray (s->containers, s->nr_containers + 1, sizeof *p);
+  p = reallocarray (s->containers, s->nr_containers + 1,
+                    sizeof (void *));
   if (p == NULL) {
     container_free (c);
     diag_memory (d);
@@ -77,7 +78,7 @@ source_add_disk (struct source *s, struct disk *disk, struct diag *d)
   if (disk == NULL)
     return diag_error (d, "a disk: %m");
   p = s->nr_disks < MAX_DISKS
-    ? reallocarray (s->disks, s->nr_disks + 1, sizeof *p) : NULL;
+    ? reallocarray (s->disks, s->nr_disks + 1, sizeof (void *)) : NULL;
   if (p == NULL) {
     disk_free (disk);
     return diag_error (d, "more than %d disks", MAX_DISKS);
