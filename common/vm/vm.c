@@ -548,7 +548,7 @@ static int
 get_member (json_object *v, const char *where, void *p,
             const struct member *m, char **error)
 {
-  uint64_t n;
+  uint64_t n = 0;
   size_t i;
   const char *s;
 
@@ -655,7 +655,7 @@ get_vm (json_object *o, struct vm *vm, char **error)
 {
   json_object *a, *v;
   char where[64];
-  uint64_t version;
+  uint64_t version = 0;
   size_t i;
 
   if (json_object_object_get_ex (o, "version", &v) && v) {
