@@ -47,7 +47,7 @@
 #include "initrd-codec.h"
 
 /* First growth of the output, and the least room that is offered. */
-#define CHUNK (256 * 1024)
+#define CHUNK ((size_t) 256 << 10)
 
 /* An xz dictionary of 64 MiB (preset -9) needs about 65 MiB. */
 #define XZ_MEMORY (UINT64_C (256) << 20)

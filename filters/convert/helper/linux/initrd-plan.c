@@ -58,6 +58,7 @@ struct planner {
   struct closure closure;
   struct cpio_writer archive;
   struct initrd_error e;
+  const char *forbidden;        /* by modprobe's configuration */
   /* Wanted drivers that are not built in. */
   char (*names)[MODULE_NAME_MAX];
   size_t nr_names;
@@ -215,12 +216,21 @@ is_nash (struct planner *p)
      memcmp (n->inode->data, nash, sizeof nash - 1) == 0);
 }
 
+static bool
+in_closure (void *opaque, const char *name)
+{
+  struct planner *p = opaque;
+  const struct closure_module *m = closure_find (&p->closure, name);
+
+  if (m)
+    p->forbidden = m->module->name;
+  return m != NULL;
+}
+
 /* Families that appending does not help.  True: p->e says why. */
 static bool
 must_rebuild (struct planner *p)
 {
-  size_t i;
-
   if (exists (p, "squash-root.img") || exists (p, "squash/root.img")) {
     initrd_error_set (&p->e, "initrd-squash",
                       "the initrd keeps its modules in a squashfs image");
@@ -239,15 +249,11 @@ must_rebuild (struct planner *p)
   }
   if (!p->has_lookup)
     return true;                /* p->e is set already */
-  for (i = 0; i < p->closure.n; ++i) {
-    const char *name = p->closure.modules[i].module->name;
-
-    if (initrd_tree_blacklists (p->img.tree, name)) {
-      initrd_error_set (&p->e, "initrd-blacklist",
-                        "modprobe's configuration in the initrd forbids the "
-                        "module %s", name);
-      return true;
-    }
+  if (initrd_tree_blacklists (p->img.tree, in_closure, p)) {
+    initrd_error_set (&p->e, "initrd-blacklist",
+                      "modprobe's configuration in the initrd forbids the "
+                      "module %s", p->forbidden);
+    return true;
   }
   if (!has_udev (p) && !exists (p, "conf/modules")) {
     initrd_error_set (&p->e, "initrd-no-udev",
