@@ -414,7 +414,8 @@ pack_gzip (const uint8_t *data, size_t size, struct initrd_buf *out)
   size_t bound;
   int r;
 
-  if (deflateInit2 (&z, 9, Z_DEFLATED, 15 + 16, 9,
+  /* Level 9: 0.1 s more (of 0.3 for a whole plan) for 1 % less. */
+  if (deflateInit2 (&z, 6, Z_DEFLATED, 15 + 16, 9,
                     Z_DEFAULT_STRATEGY) != Z_OK)
     return INITRD_CODEC_NO_MEMORY;
   bound = deflateBound (&z, (uLong) size);

@@ -48,6 +48,12 @@ static const char *const udev_programs[] = {
   "sbin/nlplug-findfs", "usr/sbin/nlplug-findfs",
 };
 
+/* Images that dracut's squash modules mount over everything. */
+static const char *const packed_roots[] = {
+  "squash-root.img", "squashfs-root.img", "erofs-root.img",
+  "squash/root.img",
+};
+
 struct planner {
   const struct initrd_kernel *kernel;
   struct initrd_plan *plan;
@@ -231,10 +237,15 @@ in_closure (void *opaque, const char *name)
 static bool
 must_rebuild (struct planner *p)
 {
-  if (exists (p, "squash-root.img") || exists (p, "squash/root.img")) {
-    initrd_error_set (&p->e, "initrd-squash",
-                      "the initrd keeps its modules in a squashfs image");
-    return true;
+  size_t i;
+
+  for (i = 0; i < sizeof packed_roots / sizeof packed_roots[0]; ++i) {
+    if (exists (p, packed_roots[i])) {
+      initrd_error_set (&p->e, "initrd-squash",
+                        "the initrd keeps its files in the image /%s",
+                        packed_roots[i]);
+      return true;
+    }
   }
   if (is_nash (p)) {
     initrd_error_set (&p->e, "initrd-nash",
