@@ -1033,6 +1033,7 @@ readahead_pread (struct readahead *ra, const struct readahead_direct *direct,
   ra->depth++;
   ra->depth_avg = (7 * ra->depth_avg + 256 * ra->depth) / 8;
   reading.next = ra->readings;
+  /* cppcheck-suppress autoVariables; it is taken out before returning */
   ra->readings = &reading;
 
   s = streams_read (&ra->streams, offset, end, now, &ra->zeroes, &advanced,
