@@ -231,6 +231,7 @@ ask (struct overlay *ov, const struct overlay_source *src, size_t i)
       err = c.err ? c.err : EIO;
       break;
     }
+    err = 0;                    /* of a call that succeeded it says nothing */
   }
   if (err == 0) {
     w = make_window (&c);
