@@ -66,3 +66,19 @@ test_overlay_model_tsan_CFLAGS = $(TSAN_CFLAGS) $(CMOCKA_CFLAGS)
 test_overlay_model_tsan_LDFLAGS = -fsanitize=thread
 test_overlay_model_tsan_LDADD = $(CMOCKA_LIBS) -lpthread
 endif
+
+TESTS += \
+	test-cow-cache-basic.sh \
+	test-cow-cache-copy-on-read.sh \
+	test-cow-cache-enospc.sh \
+	test-cow-cache-evict.sh \
+	test-cow-cache-exports.sh \
+	test-cow-cache-extents.sh \
+	test-cow-cache-faults.sh \
+	test-cow-cache-lost-write.sh \
+	test-cow-cache-memory.sh \
+	test-cow-cache-persist.sh \
+	test-cow-cache-retry.sh \
+	test-cow-cache-sizes.sh \
+	test-cow-cache-thread-models.sh \
+	$(NULL)
