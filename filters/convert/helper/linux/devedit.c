@@ -702,6 +702,26 @@ edit_resume_conf (struct span in, struct devmap *map, struct text *out)
   }
 }
 
+void
+edit_add_resume (struct span in, const char *value, struct text *out)
+{
+  struct span line, eol, look, space, word;
+
+  while (span_line (&in, &line, &eol)) {
+    drop_cr (&line, &eol);
+    look = line;
+    text_add_span (out, line);
+    span_word (&look, &space, &word);
+    if ((span_is (word, "linux") || span_is (word, "linux16") ||
+         span_is (word, "linuxefi")) &&
+        memmem (look.p, look.n, " root=", 6) &&
+        !memmem (look.p, look.n, "resume", 6))
+      text_addf (out, "%sresume=%s",
+                 line.p[line.n - 1] == ' ' ? "" : " ", value);
+    text_add_span (out, eol);
+  }
+}
+
 static bool
 is_name (char c)
 {

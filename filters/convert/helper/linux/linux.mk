@@ -5,6 +5,8 @@ noinst_LTLIBRARIES += liblinux.la
 
 liblinux_la_SOURCES = \
 	linux/agent.c \
+	linux/bootentries.c \
+	linux/bootentries.h \
 	linux/conf.c \
 	linux/confedit.c \
 	linux/confedit.h \
@@ -13,6 +15,7 @@ liblinux_la_SOURCES = \
 	linux/devices.c \
 	linux/devmap.c \
 	linux/devmap.h \
+	linux/findkernels.c \
 	linux/firstboot.c \
 	linux/host.h \
 	linux/identity.c \
@@ -20,12 +23,15 @@ liblinux_la_SOURCES = \
 	linux/kernels.h \
 	linux/linux.c \
 	linux/linux.h \
+	linux/modindex.c \
+	linux/modindex.h \
 	linux/modprobe.c \
 	linux/netnames.c \
 	linux/netnames.h \
 	linux/network.c \
 	linux/persist.c \
 	linux/ramdisk.c \
+	linux/rebuild.c \
 	linux/state.h \
 	linux/text.c \
 	linux/text.h \
