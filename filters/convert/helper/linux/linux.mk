@@ -10,6 +10,7 @@ liblinux_la_SOURCES = \
 	linux/conf.c \
 	linux/confedit.c \
 	linux/confedit.h \
+	linux/consoleedit.c \
 	linux/devedit.c \
 	linux/devedit.h \
 	linux/devices.c \
@@ -33,6 +34,7 @@ liblinux_la_SOURCES = \
 	linux/ramdisk.c \
 	linux/rebuild.c \
 	linux/state.h \
+	linux/storageedit.c \
 	linux/text.c \
 	linux/text.h \
 	linux/tools.c \
