@@ -6,6 +6,7 @@ noinst_LTLIBRARIES += libhelper.la
 libhelper_la_SOURCES = \
 	appliance.c appliance.h \
 	devices.c devices.h \
+	documents.c documents.h \
 	fstab.c fstab.h \
 	guest.c guest.h \
 	identity.c identity.h \
@@ -20,12 +21,14 @@ libhelper_la_SOURCES = \
 	run.c run.h \
 	scan.c scan.h \
 	$(NULL)
-libhelper_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/common/vm
+libhelper_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir) \
+	-I$(top_srcdir)/common/vm
 libhelper_la_CFLAGS = $(AM_CFLAGS) \
 	$(LIBGUESTFS_CFLAGS) $(LIBXML2_CFLAGS) $(JSON_C_CFLAGS) \
 	$(GNUTLS_CFLAGS) $(LZMA_CFLAGS) $(ZLIB_CFLAGS) $(ZSTD_CFLAGS) \
 	$(LZ4_CFLAGS) -pthread
 libhelper_la_LIBADD = \
+	libtarget.la \
 	$(top_builddir)/common/vm/libvm.la \
 	$(LIBGUESTFS_LIBS) $(LIBXML2_LIBS) $(JSON_C_LIBS) $(GNUTLS_LIBS) \
 	$(LZMA_LIBS) $(ZLIB_LIBS) $(ZSTD_LIBS) $(LZ4_LIBS) -lpthread
@@ -36,5 +39,4 @@ v2v_convert_helper_LDADD = \
 	libhelper.la \
 	liblinux.la \
 	libinitrd.la \
-	libtarget.la \
 	$(NULL)

@@ -29,11 +29,13 @@ enum {
   OPT_DRY_RUN,
   OPT_OPTION,
   OPT_FSCK,
-  OPT_NO_TRIM
+  OPT_NO_TRIM,
+  OPT_TARGET_DISK
 };
 
 static const struct option long_options[] = {
   { "disk", required_argument, NULL, OPT_DISK },
+  { "target-disk", required_argument, NULL, OPT_TARGET_DISK },
   { "source", required_argument, NULL, OPT_SOURCE },
   { "output", required_argument, NULL, OPT_OUTPUT },
   { "progress-fd", required_argument, NULL, OPT_PROGRESS_FD },
@@ -58,7 +60,7 @@ usage (FILE *fp)
   fprintf (fp,
            "Usage: v2v-convert-helper --disk NBD-URI [--disk NBD-URI]... "
            "--output DIR\n"
-           "         [--source FILE] [--progress-fd N] "
+           "         [--target-disk PATH]... [--source FILE] [--progress-fd N] "
            "[--root single|first|DEVICE]\n"
            "         [--key ID:key:STRING|ID:file:FILE] [--key-file FILE]\n"
            "         [--memsize MB] [--smp N] [--fsck auto|always|never]\n"
@@ -106,6 +108,18 @@ add_uri (struct options *o, char *uri)
 }
 
 static int
+add_target (struct options *o, char *path)
+{
+  char **p = realloc (o->targets, (o->nr_targets + 1) * sizeof *p);
+
+  if (p == NULL)
+    return bad ("--target-disk", path, "out of memory");
+  o->targets = p;
+  o->targets[o->nr_targets++] = path;
+  return 0;
+}
+
+static int
 add_option (struct options *o, char *arg)
 {
   char *eq = strchr (arg, '=');
@@ -149,6 +163,8 @@ one_option (struct options *o, int c)
   switch (c) {
   case OPT_DISK:
     return add_uri (o, optarg);
+  case OPT_TARGET_DISK:
+    return add_target (o, optarg);
   case OPT_SOURCE:
     o->source = optarg;
     return 0;
@@ -236,6 +252,7 @@ void
 options_free (struct options *o)
 {
   free (o->uris);
+  free (o->targets);
   free (o->linux_options);
   keys_free (&o->keys);
 }

@@ -15,6 +15,8 @@
 struct options {
   char **uris; /* in argv */
   size_t nr_uris;
+  char **targets; /* names of the disks in the documents */
+  size_t nr_targets;
   const char *source; /* path of vm.json, or NULL */
   const char *output;
   int progress_fd; /* -1 = none */

@@ -39,6 +39,7 @@
 #include <libxml/parser.h>
 
 #include "appliance.h"
+#include "documents.h"
 #include "guest.h"
 #include "inspection.h"
 #include "janitor.h"
@@ -164,47 +165,13 @@ end_stopper (struct stopper *s)
 
 /* ---- documents ---- */
 
-/* Write DIR/NAME so that it is there whole or not at all. */
-static int
-write_document (const char *dir, const char *name, const char *text)
-{
-  CLEANUP_FREE char *path = NULL, *tmp = NULL;
-  size_t len = strlen (text), done = 0;
-  int fd;
-
-  if (asprintf (&path, "%s/%s", dir, name) == -1) {
-    path = NULL;
-    return -1;
-  }
-  if (asprintf (&tmp, "%s/.%s.XXXXXX", dir, name) == -1) {
-    tmp = NULL;
-    return -1;
-  }
-  fd = mkostemp (tmp, O_CLOEXEC);
-  if (fd == -1)
-    return -1;
-  while (done < len) {
-    ssize_t n = write (fd, text + done, len - done);
-
-    if (n == -1 && errno == EINTR)
-      continue;
-    if (n <= 0)
-      break;
-    done += n;
-  }
-  if (close (fd) == -1 || done < len || rename (tmp, path) == -1) {
-    unlink (tmp);
-    return -1;
-  }
-  return 0;
-}
-
 static void
 write_report (struct report *report, const char *dir)
 {
   CLEANUP_FREE char *text = report_to_json (report);
 
-  if (text != NULL && write_document (dir, "report.json", text) == 0)
+  if (text != NULL &&
+      document_write (dir, "report.json", text, strlen (text), 0600) == 0)
     report_document (report, "report.json");
   else
     report_error (report, "output-failed", "cannot write %s/report.json: %m",
@@ -282,6 +249,7 @@ work (struct guest *gst, const struct options *o)
   };
   struct inspection in = { .root = NULL };
   struct report *r = gst->report;
+  struct documents *docs = NULL;
   bool stopped;
   int ret;
 
@@ -301,8 +269,11 @@ work (struct guest *gst, const struct options *o)
       ret = inspection_identify (gst);
     report_step_end (r);
   }
-  if (ret == 0)
-    ret = convert (gst, o);
+  if (ret == 0) {
+    docs =
+        documents_begin (gst, (const char *const *)o->targets, o->nr_targets);
+    ret = docs ? convert (gst, o) : -1;
+  }
   if (ret == 0) {
     report_step (r, "trim",
                  o->trim ? "Giving back unused space" : "Unmounting");
@@ -324,6 +295,12 @@ work (struct guest *gst, const struct options *o)
   gst->devices = NULL;
   gst->names = NULL;
   inspection_free (&in);
+  if (ret == 0) {
+    report_step (r, "documents", "Describing the converted machine");
+    documents_write (docs, gst, o->output);
+    report_step_end (r);
+  }
+  documents_free (docs);
   return ret;
 }
 
