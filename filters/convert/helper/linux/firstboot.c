@@ -163,7 +163,7 @@ firstboot_job (struct linux_state *st, const char *name, const char *script,
   size_t i;
 
   text_addf (&path, "%s/jobs/%04u-", FIRSTBOOT_DIR, ++st->jobs);
-  for (i = 0; name[i] && i < 60; i++)
+  for (i = 0; i < 60 && name[i]; i++)
     text_add (&path, isalnum ((unsigned char)name[i]) ? name + i : "-", 1);
   if (network)
     text_adds (&path, ".net");

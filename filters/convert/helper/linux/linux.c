@@ -36,19 +36,14 @@ static const struct {
   { "firstboot", firstboot_plan },
 };
 
-static bool
-known_family (const struct linux_state *st)
-{
-  return linux_distro_is (st, "debian", "ubuntu", "linuxmint", "kalilinux",
-                          "kali", "rhel", "centos", "rocky", "almalinux",
-                          "fedora", "oraclelinux", "ol", "scientificlinux",
-                          "redhat-based", "circle", "amzn", "amazonlinux",
-                          "openeuler", "anolis", "kylin", "neokylin",
-                          "sles", "sled", "opensuse", "suse-based",
-                          "opensuse-leap", "opensuse-tumbleweed",
-                          "archlinux", "arch", "altlinux", "alpinelinux",
-                          "alpine", NULL);
-}
+static const char *const families[] = {
+  "debian", "ubuntu", "linuxmint", "kalilinux", "kali", "rhel", "centos",
+  "rocky", "almalinux", "fedora", "oraclelinux", "ol", "scientificlinux",
+  "redhat-based", "circle", "amzn", "amazonlinux", "openeuler", "anolis",
+  "kylin", "neokylin", "sles", "sled", "opensuse", "suse-based",
+  "opensuse-leap", "opensuse-tumbleweed", "archlinux", "arch", "altlinux",
+  "alpinelinux", "alpine", NULL
+};
 
 int
 linux_plan (struct guest *gst, const struct linux_options *opts)
@@ -63,7 +58,7 @@ linux_plan (struct guest *gst, const struct linux_options *opts)
   st->gst = gst;
   st->opts = opts;
   gst->state = st;
-  if (!known_family (st))
+  if (!linux_distro_is (st, families))
     report_warning (gst->report, "family-unknown",
                     "%s was not tried before; it is converted as any Linux "
                     "whose kernel and initrd are understood",

@@ -91,8 +91,8 @@ extern const char *linux_option (const struct linux_state *st,
 extern bool linux_option_yes (const struct linux_state *st, const char *name,
                               bool otherwise);
 /* Is the guest's distro one of the NULL-ended list? */
-extern bool linux_distro_is (const struct linux_state *st, ...)
-  __attribute__ ((sentinel));
+extern bool linux_distro_is (const struct linux_state *st,
+                             const char *const *names);
 
 /* The concerns; each returns 0, or -1 with an error reported. */
 extern int devices_plan (struct linux_state *st);
