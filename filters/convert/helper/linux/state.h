@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "firstboot-dir.h"
 #include "guest.h"
 #include "initrd.h"
 #include "kernels.h"
@@ -116,6 +117,4 @@ extern int firstboot_plan (struct linux_state *st);     /* last */
  */
 extern int firstboot_job (struct linux_state *st, const char *name,
                           const char *script, size_t size, bool network);
-#define FIRSTBOOT_DIR "/usr/lib/v2v-firstboot"
-
 #endif /* V2V_LINUX_STATE_H */
