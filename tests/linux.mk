@@ -8,6 +8,7 @@ linux_cflags = $(ASAN_CFLAGS) $(CMOCKA_CFLAGS)
 if HAVE_CMOCKA
 linux_tests = \
 	test-linux-devices \
+	test-linux-firstboot \
 	test-linux-confedit \
 	test-linux-kernels \
 	test-linux-netnames \
@@ -29,6 +30,12 @@ test_linux_confedit_SOURCES = \
 test_linux_confedit_CPPFLAGS = $(linux_cppflags)
 test_linux_confedit_CFLAGS = $(linux_cflags)
 test_linux_confedit_LDADD = $(CMOCKA_LIBS)
+
+test_linux_firstboot_SOURCES = \
+	test-linux-firstboot.c test-linux.h $(linux_dir)/text.c
+test_linux_firstboot_CPPFLAGS = $(linux_cppflags)
+test_linux_firstboot_CFLAGS = $(linux_cflags)
+test_linux_firstboot_LDADD = $(CMOCKA_LIBS)
 
 test_linux_kernels_SOURCES = \
 	test-linux-kernels.c \
