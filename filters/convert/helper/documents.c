@@ -24,9 +24,11 @@
 #include "v2v-utils.h"
 
 struct documents {
+  struct report *report;
   struct target_disk *disks;
   size_t nr_disks;
   char **names; /* of the disks, allocated */
+  bool named;   /* by the user */
   char *timezone;
   bool rng, balloon, pvpanic, vsock, rtc_utc;
 
@@ -161,6 +163,8 @@ documents_begin (struct guest *gst, const char *const *paths, size_t nr_paths)
     documents_free (d);
     return NULL;
   }
+  d->report = gst->report;
+  d->named = nr_paths > 0;
   d->osinfo = copy (gst->osinfo);
   d->type = copy (gst->type);
   d->distro = copy (gst->distro);
@@ -243,7 +247,11 @@ write_one (void *opaque, const struct target_document *document,
 static void
 warn (void *opaque, const char *code, const char *message)
 {
-  report_warning (opaque, code, "%s", message);
+  const struct documents *d = opaque;
+
+  /* Of the names that we chose ourselves there is nothing to say. */
+  if (d->named || strcmp (code, "target-path") != 0)
+    report_warning (d->report, code, "%s", message);
 }
 
 void
@@ -272,7 +280,7 @@ documents_write (struct documents *d, struct guest *gst, const char *dir)
     .disks = d->disks,
     .nr_disks = d->nr_disks,
     .warn = warn,
-    .warn_opaque = gst->report,
+    .warn_opaque = d,
   };
 
   join (d);
