@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
-TESTS += test-plugin-disk.sh test-plugin-ova.sh
+TESTS += test-plugin-disk.sh test-plugin-ova.sh test-plugin-remote.sh
 if HAVE_CMOCKA
 TESTS += test-plugin-vm
 check_PROGRAMS += test-plugin-vm
@@ -36,3 +36,8 @@ test_plugin_golden_CFLAGS = $(ASAN_CFLAGS) $(JSON_C_CFLAGS) \
 test_plugin_golden_LDFLAGS =
 test_plugin_golden_LDADD = $(JSON_C_LIBS) $(LIBXML2_LIBS) $(LIBARCHIVE_LIBS)
 EXTRA_DIST += $(srcdir)/plugin
+
+check_LTLIBRARIES = test-plugin-vddk.la
+test_plugin_vddk_la_SOURCES = test-plugin-vddk.c
+test_plugin_vddk_la_CFLAGS = $(AM_CFLAGS) $(NBDKIT_CFLAGS)
+test_plugin_vddk_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere

@@ -29,4 +29,4 @@ test_readahead_engine_tsan_CFLAGS = $(TSAN_CFLAGS) -pthread
 test_readahead_engine_tsan_LDFLAGS = -pthread
 test_readahead_engine_tsan_LDADD = $(CMOCKA_LIBS)
 
-TESTS += test-readahead-models.sh
+TESTS += test-readahead-models.sh test-readahead-filter.sh

@@ -8,6 +8,7 @@ target_sources = \
 	$(target_srcdir)/libvirt.c \
 	$(target_srcdir)/model.c \
 	$(target_srcdir)/openstack.c \
+	$(target_srcdir)/options.c \
 	$(target_srcdir)/os.c \
 	$(target_srcdir)/ovf.c \
 	$(target_srcdir)/qemu.c \
@@ -50,3 +51,5 @@ test_target_names_CPPFLAGS = $(target_cppflags)
 test_target_names_CFLAGS = $(target_cflags) $(CMOCKA_CFLAGS)
 test_target_names_LDFLAGS =
 test_target_names_LDADD = $(target_libs) $(CMOCKA_LIBS)
+
+TESTS += test-v2v-copy.sh

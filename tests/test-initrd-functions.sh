@@ -64,7 +64,7 @@ make_root () {
     mkdir -p "$d"/{dev,proc,sys,run,tmp,etc,sbin,bin,usr/lib}
     cp "$V2V_BUILDDIR/tests/test-initrd-init" "$d/sbin/init"
     echo 'ID=test' >"$d/etc/os-release"
-    mke2fs -q -t ext4 -U "$root_uuid" -d "$d" "$1" 32M
+    mke2fs -q -t ext4 -U "$root_uuid" -d "$d" "$1" 32M >/dev/null
 }
 
 # add_virtio IN OUT: what the converter does.

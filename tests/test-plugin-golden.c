@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Golden descriptions: every document in tests/plugin is parsed, and what
- * comes out (the JSON form, where the disks are, warnings, or the error) is
- * compared with DOCUMENT.out beside it.
+/* Golden descriptions: every document in fuzz/seeds/vmx, ovf and libvirt is
+ * parsed, and what comes out (the JSON form, where the disks are, warnings,
+ * or the error) is compared with tests/plugin/DOCUMENT.out.
  *
- * usage: test-plugin-golden [--update] DIRECTORY
+ * usage: [V2V_SRCDIR=DIR] test-plugin-golden [--update]
  */
 
 #include <config.h>
@@ -103,44 +103,41 @@ document (const struct dirent *e)
                || strcmp (p, ".xml") == 0);
 }
 
-int
-main (int argc, char *argv[])
+static int
+run_dir (const char *srcdir, const char *kind, bool update, int *points)
 {
-  bool update = argc > 1 && strcmp (argv[1], "--update") == 0;
-  const char *srcdir = getenv ("V2V_SRCDIR");
   char dir[4096], path[8192];
   struct dirent **list;
   int n, i, failed = 0;
 
-  if (argc > 1 + update)
-    snprintf (dir, sizeof dir, "%s", argv[1 + update]);
-  else
-    snprintf (dir, sizeof dir, "%s/tests/plugin", srcdir ? srcdir : ".");
+  snprintf (dir, sizeof dir, "%s/fuzz/seeds/%s", srcdir, kind);
   n = scandir (dir, &list, document, alphasort);
-  if (n < 36) {
+  if (n < 10) {
     printf ("Bail out! only %d documents in %s\n", n, dir);
-    return 1;
+    exit (1);
   }
-  printf ("1..%d\n", n);
   for (i = 0; i < n; ++i) {
-    size_t len, want_len;
+    size_t len = 0, want_len;
     char *text, *got, *want;
 
     snprintf (path, sizeof path, "%s/%s", dir, list[i]->d_name);
     text = slurp (path, &len);
     got = describe (list[i]->d_name, text, len);
-    strcat (path, ".out");
+    snprintf (path, sizeof path, "%s/tests/plugin/%s.out", srcdir,
+              list[i]->d_name);
     if (update) {
       FILE *f = fopen (path, "w");
 
-      fputs (got, f);
-      fclose (f);
+      if (f) {
+        fputs (got, f);
+        fclose (f);
+      }
     }
     want = slurp (path, &want_len);
     if (want && strcmp (want, got) == 0)
-      printf ("ok %d - %s\n", i + 1, list[i]->d_name);
+      printf ("ok %d - %s\n", ++*points, list[i]->d_name);
     else {
-      printf ("not ok %d - %s\n", i + 1, list[i]->d_name);
+      printf ("not ok %d - %s\n", ++*points, list[i]->d_name);
       fprintf (stderr, "got:\n%swanted:\n%s", got, want ? want : "(none)\n");
       failed = 1;
     }
@@ -150,5 +147,21 @@ main (int argc, char *argv[])
     free (list[i]);
   }
   free (list);
+  return failed;
+}
+
+int
+main (int argc, char *argv[])
+{
+  bool update = argc > 1 && strcmp (argv[1], "--update") == 0;
+  const char *srcdir = getenv ("V2V_SRCDIR");
+  int failed = 0, points = 0;
+
+  if (srcdir == NULL)
+    srcdir = ".";
+  failed |= run_dir (srcdir, "vmx", update, &points);
+  failed |= run_dir (srcdir, "ovf", update, &points);
+  failed |= run_dir (srcdir, "libvirt", update, &points);
+  printf ("1..%d\n", points);
   return failed;
 }

@@ -218,6 +218,55 @@ test_uri (void **state)
 }
 
 static void
+set (struct target_options *o, const char *name, const char *value, int want)
+{
+  char *error = NULL;
+
+  assert_int_equal (target_options_set (o, name, value, &error), want);
+  assert_int_equal (error != NULL, want == -1);
+  free (error);
+}
+
+static void
+test_options (void **state)
+{
+  struct target_options o = { .name = NULL };
+  struct target_facts f = { .boot_disk = -1 };
+  const uint64_t sizes[] = { 1, 2 };
+  char *error = NULL;
+
+  (void)state;
+  set (&o, "unknown", "x", 0);
+  set (&o, "network", "VM Network:default", 1);
+  set (&o, "network", "VM Network:other", -1);
+  set (&o, "network", "lan", 1);
+  set (&o, "network", "lan2", -1);
+  set (&o, "network", ":x", -1);
+  set (&o, "network", "x:", -1);
+  set (&o, "network", "", -1);
+  set (&o, "bridge", "br0", 1);
+  set (&o, "mac", "00:50:56:AA:bb:cc:bridge:br1", 1);
+  set (&o, "mac", "00:50:56:aa:bb:cc:network:n", -1);
+  set (&o, "mac", "00:50:56:aa:bb:cd", -1);
+  set (&o, "mac", "00:50:56:aa:bb:cg:network:n", -1);
+  set (&o, "mac", "00:50:56:aa:bb:cd:net:n", -1);
+  set (&o, "mac", "00:50:56:aa:bb:cd:network:", -1);
+  set (&o, "output-format", "vmdk", -1);
+  set (&o, "output-format", "qcow2", 1);
+  set (&o, "output-allocation", "thick", -1);
+  set (&o, "output-dir", "/srv", 1);
+  set (&o, "name", "", -1);
+  set (&o, "name", "a/b", 1);
+  assert_int_equal (target_options_apply (&o, NULL, sizes, 2, &f, &error), 0);
+  assert_int_equal (f.nr_disks, 2);
+  assert_string_equal (f.disks[1].path, "/srv/a_b-disk1.qcow2");
+  assert_int_equal (f.nr_maps, 4);
+  assert_string_equal (f.maps[3].from, "00:50:56:aa:bb:cc");
+  assert_string_equal (f.maps[3].to, "br1");
+  target_options_clear (&o);
+}
+
+static void
 test_default_os (void **state)
 {
   struct target_os os;
@@ -252,6 +301,7 @@ main (void)
     cmocka_unit_test (test_kept),
     cmocka_unit_test (test_quote),
     cmocka_unit_test (test_uri),
+    cmocka_unit_test (test_options),
     cmocka_unit_test (test_default_os),
   };
 

@@ -128,6 +128,7 @@ struct overlay {
   size_t nr_windows;
   pthread_mutex_t holes_lock;
   pthread_cond_t holes_known;
+  struct window *windows_allocated;     /* by holes_lock */
   bool holes_warned;            /* by holes_lock */
 
   /* evict.c */

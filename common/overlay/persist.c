@@ -66,6 +66,13 @@
 #define BYTE_ORDER_MARK 0x01020304
 #define FLUSH_BATCH 8192
 
+/* The tests let the machine crash by changing it. */
+#ifdef OVERLAY_BOOT_ID_FILE
+extern const char *OVERLAY_BOOT_ID_FILE;
+#else
+#define OVERLAY_BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
+#endif
+
 struct header {
   char magic[8];
   uint32_t byte_order, block_size;
@@ -190,8 +197,7 @@ ov_persist_filename (struct overlay *ov, const char *suffix)
 static void
 get_boot_id (char *id, size_t len)
 {
-  CLEANUP_CLOSE int fd = open ("/proc/sys/kernel/random/boot_id",
-                               O_RDONLY | O_CLOEXEC);
+  CLEANUP_CLOSE int fd = open (OVERLAY_BOOT_ID_FILE, O_RDONLY | O_CLOEXEC);
   ssize_t r = -1;
 
   memset (id, 0, len);

@@ -45,6 +45,8 @@
 
 #include "conversion.h"
 #include "endpoint.h"
+#define V2V_SOURCE_EXPORTS_WEAK
+#include "source-exports.h"
 #include "supervisor.h"
 #include "v2v-utils.h"
 
@@ -287,6 +289,60 @@ lock_of_layer (struct open_disk *d)
   }
 }
 
+/* A context on the layer below, prepared; NULL on error (logged). */
+static nbdkit_next *
+open_layer (const char *name)
+{
+  nbdkit_next *next;
+
+  if (v2v_source_next_export)
+    v2v_source_next_export (name);
+  next = nbdkit_next_context_open (backend, 1, name, 1);
+  if (next != NULL && next->prepare (next) == -1) {
+    nbdkit_next_context_close (next);
+    next = NULL;
+  }
+  return next;
+}
+
+static void
+close_layer (nbdkit_next *next)
+{
+  next->finalize (next);
+  nbdkit_next_context_close (next);
+}
+
+/* The description of the source, which the plugin has as an export:
+ * allocated text, NULL on error.
+ */
+static char *
+read_source (const char *name)
+{
+  nbdkit_next *next = open_layer (name);
+  char *text = NULL;
+  int64_t size = -1;
+  int err;
+
+  if (next) {
+    size = next->get_size (next);
+    if (size >= 0 && size <= DOCUMENT_MAX)
+      text = malloc ((size_t)size + 1);
+    if (text) {
+      text[size] = '\0';
+      if (size > 0 &&
+          next->pread (next, text, (uint32_t)size, 0, 0, &err) == -1) {
+        free (text);
+        text = NULL;
+      }
+    }
+    close_layer (next);
+  }
+  if (text == NULL)
+    set_failure ("source-open-failed", "cannot read the description of the "
+                 "source (%s)", name);
+  return text;
+}
+
 static int
 open_disk (struct open_disk *d, const char *name)
 {
@@ -301,14 +357,9 @@ open_disk (struct open_disk *d, const char *name)
   int64_t size;
   int can_extents, err = 0;
 
-  d->next = nbdkit_next_context_open (backend, 1, name, 1);
+  d->next = open_layer (name);
   if (d->next == NULL)
     goto failed;
-  if (d->next->prepare (d->next) == -1) {
-    nbdkit_next_context_close (d->next);
-    d->next = NULL;
-    goto failed;
-  }
   /* Answers that nbdkit caches in the context: ask for all of them in
    * this thread, before several threads use it.
    */
@@ -340,16 +391,6 @@ open_disk (struct open_disk *d, const char *name)
   set_failure ("source-open-failed", "cannot open disk %s of the source (see "
                "the messages before this one)", printable_name (name));
   return -1;
-}
-
-static void
-close_disk (struct open_disk *d)
-{
-  if (d->next) {
-    d->next->finalize (d->next);
-    nbdkit_next_context_close (d->next);
-    d->next = NULL;
-  }
 }
 
 static bool
@@ -472,7 +513,8 @@ free_args (struct args *a)
 
 /* Run the helper on the disks, with its files in WORKDIR. */
 static int
-run_helper (const char *workdir, const char *outdir, const char *socket)
+run_helper (const char *workdir, const char *outdir, const char *socket,
+            const char *source_json)
 {
   struct args a = { NULL, 0, false };
   CLEANUP_FREE char *keys = NULL, *source = NULL;
@@ -503,9 +545,8 @@ run_helper (const char *workdir, const char *outdir, const char *socket)
     add_arg (&a, "--key-file");
     add_arg (&a, keys);
   }
-  if (config->source_json) {
-    if (write_file (workdir, "source.json", config->source_json,
-                    &source) == -1)
+  if (source_json) {
+    if (write_file (workdir, "source.json", source_json, &source) == -1)
       a.failed = true;
     add_arg (&a, "--source");
     add_arg (&a, source);
@@ -593,7 +634,7 @@ make_changes (void)
 static int
 convert_in (const char *workdir, struct open_disk *open)
 {
-  CLEANUP_FREE char *outdir = NULL;
+  CLEANUP_FREE char *outdir = NULL, *source_json = NULL;
   struct endpoint_disk *ep_disks = NULL;
   struct endpoint_options ep_opts = { .dir = workdir, .log = endpoint_log };
   struct endpoint *ep = NULL;
@@ -611,6 +652,11 @@ convert_in (const char *workdir, struct open_disk *open)
   ep_disks = calloc (config->nr_disks, sizeof *ep_disks);
   if (ep_disks == NULL)
     goto out;
+  if (config->source_export) {
+    source_json = read_source (config->source_export);
+    if (source_json == NULL)
+      goto out;
+  }
   for (i = 0; i < config->nr_disks; ++i) {
     if (open_disk (&open[i], config->disks[i]) == -1)
       goto out;
@@ -634,7 +680,7 @@ convert_in (const char *workdir, struct open_disk *open)
                  strerror (err));
     goto out;
   }
-  if (run_helper (workdir, outdir, endpoint_socket (ep)) == -1)
+  if (run_helper (workdir, outdir, endpoint_socket (ep), source_json) == -1)
     goto out;
   if (documents_load (&documents, outdir) == -1) {
     set_failure ("documents-failed", "cannot read the documents of the "
@@ -680,7 +726,8 @@ convert (void)
     pthread_mutex_init (&open[i].lock, NULL);
   r = convert_in (workdir, open);
   for (i = 0; i < config->nr_disks; ++i) {
-    close_disk (&open[i]);
+    if (open[i].next)
+      close_layer (open[i].next);
     pthread_mutex_destroy (&open[i].lock);
   }
   free (open);

@@ -26,7 +26,8 @@ struct convert_config {
   char *helper;                 /* path of v2v-convert-helper */
   char *tmpdir;                 /* for the overlay and the work directory */
   char *metadata_dir;           /* or NULL */
-  char *source_json;            /* description of the source, or NULL */
+  const char *source_export;    /* the source's description is this export
+                                   of the plugin, or NULL */
   char **helper_args;           /* further arguments, NULL-ended */
   char *keys;                   /* lines "ID:key:..." for the helper's key
                                    file, or NULL */

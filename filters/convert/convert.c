@@ -26,6 +26,8 @@
 #include <nbdkit-filter.h>
 
 #include "conversion.h"
+#define V2V_SOURCE_EXPORTS_WEAK
+#include "source-exports.h"
 #include "v2v-utils.h"
 
 /* What the documentation calls the defaults. */
@@ -77,7 +79,7 @@ helper_arg (const char *option, const char *value)
 }
 
 static int
-helper_named_option (const char *name, const char *value)
+helper_named_arg (const char *option, const char *name, const char *value)
 {
   CLEANUP_FREE char *s = NULL;
 
@@ -86,7 +88,7 @@ helper_named_option (const char *name, const char *value)
     nbdkit_error ("asprintf: %m");
     return -1;
   }
-  return helper_arg ("--option", s);
+  return helper_arg (option, s);
 }
 
 static int
@@ -153,20 +155,32 @@ parse_bool (const char *value, bool *b)
 /* Parameters that the helper takes as they are. */
 static const struct {
   const char *key;              /* of the filter */
-  const char *option;           /* of the helper: an option of its own */
-  const char *name;             /* or NAME in "--option NAME=VALUE" */
-  enum { STRING, NUMBER, BOOLEAN, PATH } type;
+  const char *option;           /* of the helper */
+  const char *name;             /* if its argument is NAME=VALUE */
+  enum { STRING, NUMBER, BOOLEAN, PATH, BOOLEAN_OR_PATH, PATH_AND_REST } type;
 } helper_keys[] = {
   { "v2v-root", "--root", NULL, STRING },
   { "v2v-memsize", "--memsize", NULL, NUMBER },
   { "v2v-smp", "--smp", NULL, NUMBER },
-  { "v2v-rebuild-initrd", NULL, "rebuild-initrd", BOOLEAN },
+  { "v2v-rebuild-initrd", "--option", "rebuild-initrd", BOOLEAN },
+  { "v2v-remove-tools", "--option", "remove-tools", BOOLEAN },
+  { "v2v-guest-agent", "--option", "guest-agent", BOOLEAN_OR_PATH },
+  { "v2v-firstboot", "--option", "firstboot", PATH },
+  { "v2v-upload", "--option", "upload", PATH_AND_REST },
+  { "v2v-name", "--target", "name", STRING },
+  { "v2v-network", "--target", "network", STRING },
+  { "v2v-bridge", "--target", "bridge", STRING },
+  { "v2v-mac", "--target", "mac", STRING },
+  { "v2v-output-dir", "--target", "output-dir", STRING },
+  { "v2v-output-format", "--target", "output-format", STRING },
+  { "v2v-output-allocation", "--target", "output-allocation", STRING },
 };
 
 static int
 helper_key (size_t i, const char *value)
 {
-  CLEANUP_FREE char *path = NULL;
+  CLEANUP_FREE char *path = NULL, *copy = NULL, *both = NULL;
+  const char *rest;
   unsigned n;
   bool b;
 
@@ -184,6 +198,28 @@ helper_key (size_t i, const char *value)
       return -1;
     value = b ? "yes" : "no";
     break;
+  case PATH_AND_REST:
+    rest = strchr (value, ':');
+    copy = rest ? strndup (value, (size_t)(rest - value)) : NULL;
+    if (copy == NULL || *copy == '\0' || rest[1] == '\0') {
+      nbdkit_error ("%s: expected FILE:PATH", helper_keys[i].key);
+      return -1;
+    }
+    path = nbdkit_realpath (copy);
+    if (path == NULL || asprintf (&both, "%s%s", path, rest) == -1) {
+      both = NULL;
+      return -1;
+    }
+    value = both;
+    break;
+  case BOOLEAN_OR_PATH:
+    if (strchr (value, '/') == NULL) {
+      if (parse_bool (value, &b) == -1)
+        return -1;
+      value = b ? "yes" : "no";
+      break;
+    }
+    /* fallthrough */
   case PATH:
     path = nbdkit_realpath (value);
     if (path == NULL)
@@ -197,9 +233,10 @@ helper_key (size_t i, const char *value)
     }
     break;
   }
-  return helper_keys[i].option ? helper_arg (helper_keys[i].option, value)
-                               : helper_named_option (helper_keys[i].name,
-                                                      value);
+  if (helper_keys[i].name)
+    return helper_named_arg (helper_keys[i].option, helper_keys[i].name,
+                             value);
+  return helper_arg (helper_keys[i].option, value);
 }
 
 static int
@@ -306,6 +343,30 @@ convert_config_complete (nbdkit_next_config_complete *next,
   return next (nxdata);
 }
 
+/* The plugin v2v knows the disks of the guest; of another plugin it is
+ * the default export.
+ */
+static int
+choose_disks (void)
+{
+  const char *const *names = NULL;
+  size_t i;
+
+  if (config.nr_disks > 0)
+    return 0;
+  if (v2v_source_exports)
+    names = v2v_source_exports ();
+  for (i = 0; names && names[i]; ++i) {
+    if (strncmp (names[i], "v2v/", 4) == 0)
+      config.source_export = names[i];
+    else if (append (&config.disks, &config.nr_disks, names[i]) == -1)
+      return -1;
+  }
+  if (config.nr_disks == 0)
+    return append (&config.disks, &config.nr_disks, "");
+  return 0;
+}
+
 static int
 convert_get_ready (int thread_model)
 {
@@ -330,8 +391,7 @@ convert_get_ready (int thread_model)
                        W_OK | X_OK) == -1)
     return -1;
 
-  if (config.nr_disks == 0 &&
-      append (&config.disks, &config.nr_disks, "") == -1)
+  if (choose_disks () == -1)
     return -1;
 
   if (thread_model == NBDKIT_THREAD_MODEL_SERIALIZE_CONNECTIONS &&
@@ -342,6 +402,8 @@ convert_get_ready (int thread_model)
     return -1;
   }
 #ifndef SHARED_CONTEXT_HAS_EXPORT_NAME
+  if (v2v_source_next_export)
+    return 0;
   for (i = 0; i < config.nr_disks; ++i) {
     if (*config.disks[i]) {
       nbdkit_error ("v2v-disk: this nbdkit (%s) cannot open the export \"%s\" "
@@ -394,7 +456,6 @@ convert_unload (void)
   free (config.helper);
   free (config.tmpdir);
   free (config.metadata_dir);
-  free (config.source_json);
   if (config.keys) {
     explicit_bzero (config.keys, strlen (config.keys));
     free (config.keys);
@@ -732,18 +793,28 @@ convert_cache (nbdkit_next *next, void *handle, uint32_t count,
 }
 
 #define convert_config_help \
+  "v2v-bridge=[FROM:]TO        Where NICs on a bridge go (repeatable).\n" \
   "v2v-disk=NAME               Export that is a disk of the guest (repeatable).\n" \
+  "v2v-firstboot=SCRIPT        Run it when the guest boots first (repeatable).\n" \
+  "v2v-guest-agent=no|FILE     Do not install QEMU's guest agent, or from FILE.\n" \
   "v2v-helper=PATH             Path of v2v-convert-helper.\n" \
   "v2v-key=ID:key:.. | ID:file:..  Key of an encrypted volume (repeatable).\n" \
+  "v2v-mac=MAC:network|bridge:TO  Where one NIC goes (repeatable).\n" \
   "v2v-memsize=MB, v2v-smp=N   Size of the appliance.\n" \
   "v2v-metadata-dir=DIR        Write the documents into this directory, too.\n" \
+  "v2v-name=NAME               Name of the converted machine.\n" \
+  "v2v-network=[FROM:]TO       Where NICs on a network go (repeatable).\n" \
+  "v2v-output-dir=DIR          Where the documents say that the disks are.\n" \
+  "v2v-output-format=raw|qcow2, v2v-output-allocation=sparse|preallocated\n" \
   "v2v-quiet=yes               No progress lines on stderr.\n" \
   "v2v-rebuild-initrd=yes      Allow the guest's own initrd tool to run.\n" \
+  "v2v-remove-tools=no         Leave the tools of the old hypervisor alone.\n" \
   "v2v-root=first|single|DEV   Which system of a multi-boot guest.\n" \
   "v2v-start=client|server     When the conversion starts.\n" \
   "v2v-step-timeout=SECS       Limit of silence of the helper.\n" \
   "v2v-timeout=SECS            Limit of the whole conversion.\n" \
-  "v2v-tmpdir=DIR              Where the overlay and temporary files are."
+  "v2v-tmpdir=DIR              Where the overlay and temporary files are.\n" \
+  "v2v-upload=FILE:PATH        Put a file into the guest (repeatable)."
 
 static struct nbdkit_filter filter = {
   .name               = "v2v-convert",

@@ -15,8 +15,9 @@
  * much was fetched in vain); the source slept for longer than fast_ns in
  * recent requests (a source that merely computes has no latency to
  * hide); clients keep few requests in flight themselves.  So random
- * access and fast sources cost one lock and two looks at the clock for
- * each read (measured: below 1 % of a 4 KiB read of nbdkit-memory-plugin).
+ * access and fast sources cost one lock and a look at the clock for each
+ * read (measured: 112 ns of CPU a random read, 161 ns a sequential one; a
+ * 4 KiB read through nbdkit costs 20 us and more).
  *
  * How far.  A window per stream.  It starts at four reads, doubles when
  * the client had to wait, at least to twice rate × latency; it shrinks
@@ -57,6 +58,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -262,6 +264,10 @@ control_concurrency (struct readahead *ra, uint64_t bytes, int64_t now)
                         ra->conc_linear ? ra->conc + 1 : ra->conc * 2);
     ra->conc_probing = true;
   }
+  message (ra, 'd', "%u fetches at a time, %" PRIu64 " KiB/s, latency %d us,"
+           " clients %s", ra->conc, rate / 1024,
+           (int) (ra->latency_ns / 1000),
+           ra->period_late ? "waited" : "did not wait");
   ra->period_fetches = 0;
   ra->period_bytes = 0;
   ra->period_late = false;
@@ -1033,6 +1039,7 @@ readahead_pread (struct readahead *ra, const struct readahead_direct *direct,
   ra->depth++;
   ra->depth_avg = (7 * ra->depth_avg + 256 * ra->depth) / 8;
   reading.next = ra->readings;
+  /* cppcheck-suppress autoVariables; it is taken out before returning */
   ra->readings = &reading;
 
   s = streams_read (&ra->streams, offset, end, now, &ra->zeroes, &advanced,

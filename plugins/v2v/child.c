@@ -33,6 +33,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -168,10 +169,11 @@ run_child (struct child *c, pid_t parent, int err_fd)
       close (fd);
 
   limit (RLIMIT_CORE, 0);
-  limit (RLIMIT_FSIZE, 0);
-  signal (SIGXFSZ, SIG_IGN);
-  if (c->memory)
+  if (c->memory) {
+    limit (RLIMIT_FSIZE, 0);
+    signal (SIGXFSZ, SIG_IGN);
     limit (RLIMIT_AS, c->memory);
+  }
   if (c->listen_pid)
     write_number (c->listen_pid, getpid ());
   execvpe (c->argv[0], c->argv, c->envp);
@@ -394,45 +396,53 @@ copy_strings (char **from, size_t extra, size_t *n)
   return p;
 }
 
+static bool
+begins_with_any (const char *s, const char *const *words)
+{
+  for (; *words; ++words)
+    if (strncasecmp (s, *words, strlen (*words)) == 0)
+      return true;
+  return false;
+}
+
 /* Our environment without what is meant for us alone. */
 static char **
-child_environment (bool activation, char **listen_pid)
+child_environment (bool activation, bool no_proxy, char **listen_pid)
 {
+  static const char *const proxies[] = {
+    "https_proxy=", "http_proxy=", "all_proxy=", "no_proxy=", NULL,
+  };
   static const char *const drop[] = {
     "LISTEN_PID=", "LISTEN_FDS=", "LISTEN_FDNAMES=", "LC_ALL=", "LANG=",
-    "LD_PRELOAD=",
+    "LD_PRELOAD=", NULL,
   };
-  size_t n, i, j, k = 0;
-  char **p = copy_strings (environ, 4, &n);
+  const char *const ours[] = {
+    "LC_ALL=C", activation ? "LISTEN_FDS=1" : NULL,
+    "LISTEN_PID=00000000000000000000",
+  };
+  size_t n, i, k = 0;
+  char **p = copy_strings (environ, V2V_ARRAY_SIZE (ours), &n);
 
   if (p == NULL)
     return NULL;
-  for (i = 0; i < n; ++i) {
-    for (j = 0; j < V2V_ARRAY_SIZE (drop); ++j)
-      if (strncmp (p[i], drop[j], strlen (drop[j])) == 0)
-        break;
-    if (j == V2V_ARRAY_SIZE (drop))
-      p[k++] = p[i];
-    else
+  for (i = 0; i < n; ++i)
+    if (begins_with_any (p[i], drop)
+        || (no_proxy && begins_with_any (p[i], proxies)))
       free (p[i]);
-  }
-  n = k;
-  memset (p + k, 0, 4 * sizeof *p);
-  p[k++] = strdup ("LC_ALL=C");
-  if (activation) {
-    p[k++] = strdup ("LISTEN_FDS=1");
-    p[k] = strdup ("LISTEN_PID=00000000000000000000");
-    if (p[k])
-      *listen_pid = p[k] + strlen ("LISTEN_PID=");
-    k++;
-  }
-  for (; n < k; ++n)
-    if (p[n] == NULL) {
-      for (; n < k; ++n)
-        free (p[n]);
+    else
+      p[k++] = p[i];
+  p[k] = NULL;
+  for (i = 0; i < V2V_ARRAY_SIZE (ours) && ours[i]; ++i) {
+    p[k] = strdup (ours[i]);
+    p[k + 1] = NULL;
+    if (p[k] == NULL) {
       free_strings (p);
       return NULL;
     }
+    k++;
+  }
+  if (activation)
+    *listen_pid = p[k - 1] + strlen ("LISTEN_PID=");
   return p;
 }
 
@@ -451,7 +461,8 @@ child_new (const struct child_config *cfg)
   c->memory = cfg->memory;
   c->name = strdup (cfg->name);
   c->argv = copy_strings (cfg->argv, 0, &n);
-  c->envp = child_environment (cfg->activation, &c->listen_pid);
+  c->envp = child_environment (cfg->activation, cfg->no_proxy,
+                               &c->listen_pid);
   /* The second half is the child's scratch space. */
   c->fds = calloc (2 * cfg->nr_fds + 1, sizeof *c->fds);
   c->rewind_fds = calloc (cfg->nr_rewind_fds + 1, sizeof *c->rewind_fds);

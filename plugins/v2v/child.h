@@ -28,7 +28,9 @@ struct child_config {
   size_t nr_rewind_fds;
   bool activation;              /* fd 3 by systemd's LISTEN_FDS */
   unsigned nr_connections;      /* that will be claimed, 0 ... n-1 */
-  uint64_t memory;              /* RLIMIT_AS, bytes; 0 = none */
+  uint64_t memory;              /* RLIMIT_AS, bytes, and no writing of
+                                   files; 0 = neither */
+  bool no_proxy;                /* drop https_proxy and its like */
 };
 
 struct child;

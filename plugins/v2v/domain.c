@@ -521,6 +521,8 @@ get_source (xmlNode *disk, struct disk_ref *ref, struct diag *d)
                        xml_line (disk), type);
   if (ref->location == NULL)
     return diag_error (d, "line %u: the source names no disk", line);
+  if (ref->kind == REF_PATH && ref->location[0] == '[')
+    ref->kind = REF_VDDK;
 
   /* libvirt does not probe either: without a type it is raw. */
   if (driver == NULL || strcmp (driver, "aio") == 0)
@@ -716,6 +718,11 @@ domain_parse (const char *text, size_t len, struct machine *m,
                                                       (dom, "metadata"),
                                                       "os"), "id"),
                     "metadata", d) == 0
+           && take (&m->datacenter, xml_text (xml_child
+                                              (dom, "datacenterpath")),
+                    "datacenterpath", d) == 0
+           && take (&m->moref, xml_text (xml_child (dom, "moref")), "moref",
+                    d) == 0
            && get_uuid (dom, vm, d) == 0
            && get_memory (dom, vm, d) == 0 && get_cpu (dom, vm, d) == 0
            && get_os (dom, vm, d) == 0 && get_features (dom, vm, d) == 0) {

@@ -31,6 +31,8 @@ machine_free (struct machine *m)
     free (m->refs[i].format);
   }
   free (m->refs);
+  free (m->datacenter);
+  free (m->moref);
   memset (m, 0, sizeof *m);
 }
 

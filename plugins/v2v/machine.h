@@ -38,6 +38,7 @@ struct machine {
   struct vm *vm;
   struct disk_ref *refs;        /* parallel to vm->disks */
   size_t nr_refs;
+  char *datacenter, *moref;     /* of VMware, from libvirt's XML */
 };
 
 /* All parsers return 0, or -1 with an error that names the line or key, and

@@ -24,12 +24,12 @@
 
 #include "child.h"
 #include "remote.h"
+#include "source-exports.h"
 #include "source.h"
 #include "v2v-utils.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
 #define SOURCE_JSON "v2v/source.json"
-#define PUBLIC __attribute__ ((visibility ("default")))
 
 static struct source_options opts = {
   .unpack_limit = UINT64_C (1) << 40,
@@ -45,16 +45,6 @@ static char *json;
  * context that it opens does not tell the export's name.
  */
 static _Thread_local char *next_export;
-
-/* Called by a filter just before it opens a context on this plugin, in the
- * same thread: that open gets the export NAME.  Any other open is told by
- * nbdkit.
- */
-PUBLIC void v2v_source_next_export (const char *name);
-/* The names of the exports: NULL-terminated, valid until the plugin is
- * unloaded.  NULL before .get_ready is done.
- */
-PUBLIC const char *const *v2v_source_exports (void);
 
 static char **export_names;
 
@@ -103,13 +93,11 @@ add_file (const char *value)
     return -1;
   }
   opts.files = p;
-  /* A URI stays what it is; daemons change directory, so paths do not. */
-  if (strstr (value, "://") && value[0] != '/')
-    p[opts.nr_files] = strdup (value);
-  else
-    p[opts.nr_files] = nbdkit_absolute_path (value);
-  if (p[opts.nr_files] == NULL)
+  p[opts.nr_files] = strdup (value);
+  if (p[opts.nr_files] == NULL) {
+    nbdkit_error ("out of memory");
     return -1;
+  }
   opts.nr_files++;
   return 0;
 }
@@ -181,11 +169,110 @@ set_text (const char **p, const char *value)
   return *p ? 0 : -1;
 }
 
+/* Parameters that are kept as text. */
+static const struct {
+  const char *key;
+  const char **p;
+} texts[] = {
+  { "name", &opts.name },
+  { "libvirt-uri", &opts.libvirt_uri },
+  { "nbdkit", &opts.remote.nbdkit },
+  { "user", &opts.remote.user },
+  { "server", &opts.remote.server },
+  { "cookie-script-renew", &opts.remote.cookie_script_renew },
+  { "vddk-vm", &opts.remote.vddk_vm },
+  { "vddk-plugin", &opts.remote.vddk_plugin },
+};
+/* Booleans that a child gets as they are, paths. */
+static const struct {
+  const char *key;
+  const char **p;
+} booleans[] = {
+  { "sslverify", &opts.remote.sslverify },
+  { "verify-remote-host", &opts.remote.verify_remote_host },
+}, paths[] = {
+  { "tmpdir", &opts.tmpdir },
+  { "cainfo", &opts.remote.cainfo },
+  { "cookie-script", &opts.remote.cookie_script },
+  { "known-hosts", &opts.remote.known_hosts },
+  { "identity", &opts.remote.identity },
+};
+/* What VDDK's plugin takes besides what we say ourselves. */
+static const char *const vddk_keys[] = {
+  "compression", "config", "cookie", "libdir", "nfchostport", "port",
+  "snapshot", "thumbprint", "transports",
+};
+
+/* Secrets are never on a command line, ours or a child's. */
+static int
+set_secret (char **p, const char *key, const char *value)
+{
+  free (*p);
+  *p = NULL;
+  if (value[0] != '+' && value[0] != '-') {
+    nbdkit_error ("%s: a secret on the command line is refused: say %s=+FILE "
+                  "or %s=-FD", key, key, key);
+    return -1;
+  }
+  return nbdkit_read_password (value, p);
+}
+
+static int
+vddk_config (const char *key, const char *value)
+{
+  struct remote_options *r = &opts.remote;
+  size_t i;
+  char **p;
+
+  r->vddk_used = true;
+  for (i = 0; i < V2V_ARRAY_SIZE (vddk_keys); ++i)
+    if (strcmp (vddk_keys[i], key) == 0)
+      break;
+  if (i == V2V_ARRAY_SIZE (vddk_keys)) {
+    nbdkit_error ("unknown parameter \"vddk-%s\"", key);
+    return -1;
+  }
+  if (strcmp (key, "cookie") == 0 && value[0] != '+') {
+    nbdkit_error ("vddk-cookie: a secret on the command line is refused: say "
+                  "vddk-cookie=+FILE");
+    return -1;
+  }
+  p = reallocarray (r->vddk, r->nr_vddk + 1, sizeof *p);
+  if (p)
+    r->vddk = p;
+  if (p == NULL || asprintf (&p[r->nr_vddk], "%s=%s", key, value) == -1) {
+    nbdkit_error ("out of memory");
+    return -1;
+  }
+  r->nr_vddk++;
+  return 0;
+}
+
 static int
 v2v_config (const char *key, const char *value)
 {
   int64_t size;
+  size_t i;
 
+  for (i = 0; i < V2V_ARRAY_SIZE (texts); ++i)
+    if (strcmp (texts[i].key, key) == 0) {
+      if (strncmp (key, "vddk-", 5) == 0)
+        opts.remote.vddk_used = true;
+      return set_text (texts[i].p, value);
+    }
+  for (i = 0; i < V2V_ARRAY_SIZE (booleans); ++i)
+    if (strcmp (booleans[i].key, key) == 0)
+      return nbdkit_parse_bool (value) == -1 ? -1
+        : set_text (booleans[i].p, value);
+  for (i = 0; i < V2V_ARRAY_SIZE (paths); ++i)
+    if (strcmp (paths[i].key, key) == 0)
+      return set_path (paths[i].p, value);
+  if (strcmp (key, "password") == 0)
+    return set_secret (&opts.remote.password, key, value);
+  if (strcmp (key, "cookie") == 0)
+    return set_secret (&opts.remote.cookie, key, value);
+  if (strncmp (key, "vddk-", 5) == 0)
+    return vddk_config (key + 5, value);
   if (strcmp (key, "file") == 0)
     return add_file (value);
   if (strcmp (key, "input") == 0)
@@ -201,16 +288,12 @@ v2v_config (const char *key, const char *value)
     opts.format = f;
     return 0;
   }
-  if (strcmp (key, "name") == 0)
-    return set_text (&opts.name, value);
   if (strcmp (key, "allow-backing") == 0)
     return parse_bool (value, &opts.allow_backing);
   if (strcmp (key, "allow-dir") == 0)
     return add_allow_dir (value);
   if (strcmp (key, "verify") == 0)
     return parse_bool (value, &opts.verify);
-  if (strcmp (key, "tmpdir") == 0)
-    return set_path (&opts.tmpdir, value);
   if (strcmp (key, "unpack-limit") == 0) {
     size = nbdkit_parse_size (value);
     if (size == -1)
@@ -218,8 +301,6 @@ v2v_config (const char *key, const char *value)
     opts.unpack_limit = size;
     return 0;
   }
-  if (strcmp (key, "libvirt-uri") == 0)
-    return set_text (&opts.libvirt_uri, value);
   nbdkit_error ("unknown parameter \"%s\"", key);
   return -1;
 }
@@ -228,11 +309,23 @@ static int
 v2v_config_complete (void)
 {
   const char *dir;
+  char *path;
+  size_t i;
 
   if (opts.nr_files == 0) {
     nbdkit_error ("which machine? Give disk images, an .ova, .ovf, .vmx or "
                   "libvirt .xml file, or a directory");
     return -1;
+  }
+  /* URIs and names of domains stay what they are. */
+  for (i = 0; opts.input != INPUT_LIBVIRT && i < opts.nr_files; ++i) {
+    if (strstr (opts.files[i], "://") && opts.files[i][0] != '/')
+      continue;
+    path = nbdkit_absolute_path (opts.files[i]);
+    if (path == NULL)
+      return -1;
+    free (opts.files[i]);
+    opts.files[i] = path;
   }
   if (opts.tmpdir == NULL) {
     dir = getenv ("TMPDIR");
@@ -251,7 +344,10 @@ v2v_config_complete (void)
   "verify=false        Do not check manifests.\n"                             \
   "tmpdir=<DIR>        Where archives are unpacked.\n"                        \
   "unpack-limit=<SIZE> Refuse to unpack more.\n"                              \
-  "libvirt-uri=<URI>   Where input=libvirt finds the domain."
+  "libvirt-uri=<URI>   Where input=libvirt finds the domain.\n"               \
+  "user=, password=+<FILE>, cookie=+<FILE>, cookie-script=, server=,\n"       \
+  "known-hosts=, identity=, cainfo=, sslverify=, vddk-libdir=, ...\n"         \
+  "                    Disks on other hosts: see nbdkit-v2v-plugin(1)."
 
 /*--------------------------------------------------------------------
  * Life.
@@ -320,9 +416,17 @@ v2v_unload (void)
   for (i = 0; i < nr_allow_dirs; ++i)
     free (opts.allow_dirs[i]);
   free (opts.allow_dirs);
-  free ((char *)opts.tmpdir);
-  free ((char *)opts.name);
-  free ((char *)opts.libvirt_uri);
+  for (i = 0; i < V2V_ARRAY_SIZE (texts); ++i)
+    free ((char *)*texts[i].p);
+  for (i = 0; i < V2V_ARRAY_SIZE (booleans); ++i)
+    free ((char *)*booleans[i].p);
+  for (i = 0; i < V2V_ARRAY_SIZE (paths); ++i)
+    free ((char *)*paths[i].p);
+  for (i = 0; i < opts.remote.nr_vddk; ++i)
+    free (opts.remote.vddk[i]);
+  free (opts.remote.vddk);
+  free (opts.remote.password);
+  free (opts.remote.cookie);
   free (next_export);
 }
 

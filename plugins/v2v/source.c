@@ -32,6 +32,9 @@ source_free (struct source *s)
     disk_free (s->disks[i]);
   for (i = 0; i < s->nr_containers; ++i)
     container_free (s->containers[i]);
+  for (i = 0; i < s->nr_secrets; ++i)
+    close (s->secrets[i]);
+  free (s->secrets);
   free (s->disks);
   free (s->containers);
   machine_free (&s->machine);
@@ -236,19 +239,42 @@ read_document (struct source *s, const struct source_options *opts,
 /*--------------------------------------------------------------------
  * Disks.
  */
-static int
-add_uri (struct source *s, const char *uri, struct diag *d)
+static bool
+has_scheme (const char *uri, const char *const *schemes)
 {
-  static const char *const nbd[] = {
-    "nbd://", "nbds://", "nbd+unix://", "nbds+unix://",
-  };
-  size_t i;
+  for (; *schemes; ++schemes) {
+    size_t n = strlen (*schemes);
 
-  for (i = 0; i < V2V_ARRAY_SIZE (nbd); ++i)
-    if (strncasecmp (uri, nbd[i], strlen (nbd[i])) == 0)
-      return source_add_disk (s, disk_new_uri (uri), d);
-  return diag_error (d, "%s: only nbd, nbds, nbd+unix and nbds+unix URIs "
-                     "can be disks", uri);
+    if (strncasecmp (uri, *schemes, n) == 0
+        && strncmp (uri + n, "://", 3) == 0)
+      return true;
+  }
+  return false;
+}
+
+/* A server's content is raw: it is read through NBD, not as a file. */
+static int
+add_uri (struct source *s, const struct source_options *opts,
+         const char *uri, const char *format, struct diag *d)
+{
+  static const char *const nbd[] = { "nbd", "nbds", "nbd+unix", "nbds+unix",
+                                     NULL };
+  static const char *const http[] = { "http", "https", NULL };
+  static const char *const ssh[] = { "ssh", "sftp", NULL };
+
+  if (opts->format)
+    format = opts->format;
+  if (format && strcmp (format, "raw") != 0)
+    return diag_error (d, "%s: only raw disks can be read from a server, "
+                       "not %s: copy the file first", uri, format);
+  if (has_scheme (uri, nbd))
+    return source_add_disk (s, disk_new_uri (uri), d);
+  if (has_scheme (uri, http))
+    return source_add_http (s, opts, uri, d);
+  if (has_scheme (uri, ssh))
+    return source_add_ssh (s, opts, uri, d);
+  return diag_error (d, "%s: only nbd, nbds, nbd+unix, nbds+unix, http, "
+                     "https and ssh URIs can be disks", uri);
 }
 
 /* A path in a document: relative to it. */
@@ -299,7 +325,12 @@ source_add_refs (struct source *s, const struct source_options *opts,
         r = source_add_disk (s, disk_new_plan ("blank", &plan), d);
       break;
     case REF_NBD:
-      r = add_uri (s, ref->location, d);
+    case REF_HTTP:
+    case REF_SSH:
+      r = add_uri (s, opts, ref->location, ref->format, d);
+      break;
+    case REF_VDDK:
+      r = source_add_vmware (s, opts, ref, d);
       break;
     default:
       r = diag_error (d, "\"%s\": this kind of disk cannot be read here",
@@ -329,7 +360,8 @@ open_disks (struct source *s, const struct source_options *opts,
   vm = s->machine.vm;
   for (i = 0; i < opts->nr_files; ++i) {
     if (is_uri (opts->files[i])) {
-      if (add_uri (s, opts->files[i], d) == -1)
+      if (add_uri (s, opts, opts->files[i],
+                   image_format_of_name (opts->files[i]), d) == -1)
         return -1;
     }
     else if (add_path (s, opts, opts->files[i], NULL, d) == -1)
@@ -392,6 +424,18 @@ open_vmx (struct source *s, const struct source_options *opts,
 }
 
 static int
+open_vmx_uri (struct source *s, const struct source_options *opts,
+              const char *uri, struct diag *d)
+{
+  static const char *const ssh[] = { "ssh", "sftp", NULL };
+
+  if (!has_scheme (uri, ssh))
+    return diag_error (d, "%s: a VMX file can be local or ssh://HOST/PATH",
+                       uri);
+  return source_ssh_vmx (s, opts, uri, d);
+}
+
+static int
 open_domain (struct source *s, const struct source_options *opts,
              const char *path, struct diag *d)
 {
@@ -402,6 +446,7 @@ open_domain (struct source *s, const struct source_options *opts,
   if (read_document (s, opts, path, &c, &text, &len, d) == -1)
     return -1;
   if (domain_parse (text, len, &s->machine, d) == -1
+      || source_libvirt_volumes (s, opts, d) == -1
       || source_add_refs (s, opts, c, path, d) == -1)
     return diag_prefix (d, path);
   return 0;
@@ -451,10 +496,14 @@ source_open (const struct source_options *opts, struct diag *d)
     r = open_disks (s, opts, d);
     break;
   case INPUT_VMX:
-    r = open_vmx (s, opts, file, d);
+    r = is_uri (file) ? open_vmx_uri (s, opts, file, d)
+      : open_vmx (s, opts, file, d);
     break;
   case INPUT_OVA:
     r = source_ova (s, opts, file, is_directory (file), NULL, d);
+    break;
+  case INPUT_LIBVIRT:
+    r = source_libvirt (s, opts, file, d);
     break;
   case INPUT_LIBVIRT_XML:
     r = open_domain (s, opts, file, d);

@@ -18,6 +18,19 @@ enum input {
   INPUT_LIBVIRT_XML, INPUT_LIBVIRT,
 };
 
+/* Strings are as the user gave them, or NULL. */
+struct remote_options {
+  const char *nbdkit;           /* the program */
+  const char *user, *server;
+  char *password, *cookie;      /* the secrets themselves */
+  const char *cookie_script, *cookie_script_renew, *cainfo, *sslverify;
+  const char *known_hosts, *identity, *verify_remote_host;
+  bool vddk_used;               /* any vddk-... parameter was given */
+  const char *vddk_plugin, *vddk_vm;
+  char **vddk;                  /* "libdir=...", passed on */
+  size_t nr_vddk;
+};
+
 struct source_options {
   enum input input;
   char **files;                 /* absolute paths or URIs */
@@ -29,6 +42,7 @@ struct source_options {
   uint64_t unpack_limit;
   bool allow_backing;
   bool verify;                  /* manifests */
+  struct remote_options remote;
   char **allow_dirs;            /* real paths, NULL-terminated, or NULL */
 };
 
@@ -38,6 +52,8 @@ struct source {
   size_t nr_disks;
   struct container **containers;
   size_t nr_containers;
+  int *secrets;                 /* memfds */
+  size_t nr_secrets;
 };
 
 /* NULL with an error. */
@@ -72,6 +88,26 @@ extern int source_add_refs (struct source *s,
 extern int source_ova (struct source *s, const struct source_options *opts,
                        const char *path, bool is_dir, const char *ovf,
                        struct diag *d);
+/* Disks on other hosts. */
+extern int source_add_ssh (struct source *s,
+                           const struct source_options *opts,
+                           const char *url, struct diag *d);
+extern int source_add_http (struct source *s,
+                            const struct source_options *opts,
+                            const char *url, struct diag *d);
+extern int source_add_vmware (struct source *s,
+                              const struct source_options *opts,
+                              const struct disk_ref *ref, struct diag *d);
+extern int source_ssh_vmx (struct source *s,
+                           const struct source_options *opts,
+                           const char *url, struct diag *d);
+/* A domain by name; volumes of a domain, if it has any. */
+extern int source_libvirt (struct source *s,
+                           const struct source_options *opts,
+                           const char *name, struct diag *d);
+extern int source_libvirt_volumes (struct source *s,
+                                   const struct source_options *opts,
+                                   struct diag *d);
 /* A file's name without directory and ending. */
 extern char *source_stem (const char *path);
 

@@ -24,13 +24,10 @@
 #include "v2v-utils.h"
 
 struct documents {
-  struct report *report;
-  struct target_disk *disks;
+  uint64_t *sizes; /* of the disks, in bytes */
   size_t nr_disks;
-  char **names; /* of the disks, allocated */
-  bool named;   /* by the user */
   char *timezone;
-  bool rng, balloon, pvpanic, vsock, rtc_utc;
+  bool rtc_utc;
 
   bool running;
   pthread_t thread;
@@ -54,58 +51,6 @@ copy (const char *s)
   return s ? strdup (s) : NULL;
 }
 
-/* Is there a module whose file matches PATTERN in any kernel, or is NAME
- * built into one?
- */
-static bool
-has_driver (struct guest *gst, const char *builtin, const char *pattern,
-            const char *name)
-{
-  CLEANUP_FREE char *glob = NULL;
-  char **found;
-  bool r;
-
-  if (builtin != NULL && strstr (builtin, name) != NULL)
-    return true;
-  if (asprintf (&glob, "/lib/modules/*/kernel/%s", pattern) == -1) {
-    glob = NULL;
-    return false;
-  }
-  found = guest_glob (gst, glob);
-  r = found != NULL && found[0] != NULL;
-  guest_free_strings (found);
-  return r;
-}
-
-static void
-look_at_drivers (struct documents *d, struct guest *gst)
-{
-  CLEANUP_FREE char *builtin = NULL;
-  char **lists = guest_glob (gst, "/lib/modules/*/modules.builtin");
-  size_t size;
-
-  /* The last one in order: mostly the newest kernel. */
-  if (lists != NULL && lists[0] != NULL) {
-    size_t n = 0;
-
-    while (lists[n + 1] != NULL)
-      n++;
-    if (guest_is_file (gst, lists[n]))
-      guest_read (gst, lists[n], GUEST_MAX_CONFIG, &builtin, &size);
-  }
-  guest_free_strings (lists);
-  d->rng = has_driver (gst, builtin, "drivers/char/hw_random/virtio-rng.ko*",
-                       "/virtio-rng.ko");
-  d->balloon = has_driver (gst, builtin, "drivers/virtio/virtio_balloon.ko*",
-                           "/virtio_balloon.ko");
-  d->pvpanic =
-      has_driver (gst, builtin, "drivers/misc/pvpanic.ko*", "/pvpanic.ko") ||
-      has_driver (gst, NULL, "drivers/misc/pvpanic/pvpanic*.ko*", "");
-  d->vsock =
-      has_driver (gst, builtin, "net/vmw_vsock/vmw_vsock_virtio_transport.ko*",
-                  "/vmw_vsock_virtio_transport.ko");
-}
-
 static void
 look_at_clock (struct documents *d, struct guest *gst)
 {
@@ -126,52 +71,36 @@ look_at_clock (struct documents *d, struct guest *gst)
 }
 
 static int
-name_disks (struct documents *d, const struct guest *gst,
-            const char *const *paths, size_t nr_paths)
+note_sizes (struct documents *d, const struct devices *devices)
 {
-  const struct devices *devices = gst->devices;
   size_t i;
 
   d->nr_disks = devices->nr_disks;
-  d->disks = calloc (d->nr_disks + 1, sizeof *d->disks);
-  d->names = calloc (d->nr_disks + 1, sizeof *d->names);
-  if (d->disks == NULL || d->names == NULL)
+  d->sizes = calloc (d->nr_disks + 1, sizeof *d->sizes);
+  if (d->sizes == NULL)
     return -1;
-  for (i = 0; i < d->nr_disks; ++i) {
-    if (i < nr_paths)
-      d->names[i] = strdup (paths[i]);
-    else if (asprintf (&d->names[i], "disk%zu.img", i) == -1)
-      d->names[i] = NULL;
-    if (d->names[i] == NULL)
-      return -1;
-    d->disks[i].path = d->names[i];
-    d->disks[i].format = "raw";
-  }
   for (i = 0; i < devices->n; ++i)
     if (devices->v[i].kind == DEVICE_DISK)
-      d->disks[devices->v[i].disk].size = devices->v[i].size * 512;
+      d->sizes[devices->v[i].disk] = devices->v[i].size * 512;
   return 0;
 }
 
 struct documents *
-documents_begin (struct guest *gst, const char *const *paths, size_t nr_paths)
+documents_begin (struct guest *gst)
 {
   struct documents *d = calloc (1, sizeof *d);
 
-  if (d == NULL || name_disks (d, gst, paths, nr_paths) == -1) {
+  if (d == NULL || note_sizes (d, gst->devices) == -1) {
     report_error (gst->report, "out-of-memory", "out of memory");
     documents_free (d);
     return NULL;
   }
-  d->report = gst->report;
-  d->named = nr_paths > 0;
   d->osinfo = copy (gst->osinfo);
   d->type = copy (gst->type);
   d->distro = copy (gst->distro);
   d->arch = copy (gst->arch);
   d->major = gst->major;
   d->running = pthread_create (&d->thread, NULL, look_up, d) == 0;
-  look_at_drivers (d, gst);
   look_at_clock (d, gst);
   return d;
 }
@@ -247,15 +176,12 @@ write_one (void *opaque, const struct target_document *document,
 static void
 warn (void *opaque, const char *code, const char *message)
 {
-  const struct documents *d = opaque;
-
-  /* Of the names that we chose ourselves there is nothing to say. */
-  if (d->named || strcmp (code, "target-path") != 0)
-    report_warning (d->report, code, "%s", message);
+  report_warning (opaque, code, "%s", message);
 }
 
 void
-documents_write (struct documents *d, struct guest *gst, const char *dir)
+documents_write (struct documents *d, struct guest *gst,
+                 struct target_options *options, const char *dir)
 {
   struct output o = { gst->report, dir };
   CLEANUP_FREE char *error = NULL;
@@ -268,26 +194,26 @@ documents_write (struct documents *d, struct guest *gst, const char *dir)
     .major = gst->major,
     .minor = gst->minor,
     .block = TARGET_BLOCK_VIRTIO_BLK,
-    .net = TARGET_NET_VIRTIO,
-    .rng = d->rng,
-    .balloon = d->balloon,
-    .pvpanic = d->pvpanic,
-    .vsock = d->vsock,
+    .net = gst->caps.virtio_net ? TARGET_NET_VIRTIO : TARGET_NET_E1000,
+    .rng = gst->caps.rng,
+    .balloon = gst->caps.balloon,
+    .pvpanic = gst->caps.pvpanic,
+    .vsock = gst->caps.vsock,
     .rtc_utc = d->rtc_utc,
     .timezone = d->timezone,
     .firmware = gst->uefi ? VM_FIRMWARE_UEFI : VM_FIRMWARE_BIOS,
     .boot_disk = gst->boot_disk,
-    .disks = d->disks,
-    .nr_disks = d->nr_disks,
     .warn = warn,
-    .warn_opaque = d,
+    .warn_opaque = gst->report,
   };
 
   join (d);
   facts.osinfo_id = d->os.osinfo_id;
   facts.machine = d->os.machine;
   facts.virtio_1_0 = d->os.virtio_1_0;
-  if (target_write_all (gst->source, &facts, write_one, &o, &error) == -1)
+  if (target_options_apply (options, gst->source, d->sizes, d->nr_disks,
+                            &facts, &error) == -1 ||
+      target_write_all (gst->source, &facts, write_one, &o, &error) == -1)
     report_warning (gst->report, "documents-failed",
                     "the description of the converted machine is not "
                     "complete: %s",
@@ -297,16 +223,11 @@ documents_write (struct documents *d, struct guest *gst, const char *dir)
 void
 documents_free (struct documents *d)
 {
-  size_t i;
-
   if (d == NULL)
     return;
   if (d->running)
     pthread_join (d->thread, NULL);
-  for (i = 0; d->names != NULL && i < d->nr_disks; ++i)
-    free (d->names[i]);
-  free (d->names);
-  free (d->disks);
+  free (d->sizes);
   free (d->timezone);
   free (d->osinfo);
   free (d->type);

@@ -11,20 +11,19 @@
 
 struct documents;
 struct guest;
+struct target_options;
 
 /* Look at the mounted and identified guest, and begin to look it up in
  * libosinfo's database (a second's work) in a thread.  NULL when out of
- * memory (reported).  PATHS are what the documents call the disks, NULL =
- * "disk0.img" and so on.
+ * memory (reported).
  */
-extern struct documents *
-documents_begin (struct guest *gst, const char *const *paths, size_t nr_paths);
+extern struct documents *documents_begin (struct guest *gst);
 
 /* Write all documents into DIR, each whole or not at all, and name them in
  * the report.  What cannot be written is a warning: the disks are good.
  */
 extern void documents_write (struct documents *d, struct guest *gst,
-                             const char *dir);
+                             struct target_options *options, const char *dir);
 
 extern void documents_free (struct documents *d);
 

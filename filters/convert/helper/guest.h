@@ -29,6 +29,13 @@ struct guest_mount {
   char *uuid;       /* of the file system, or NULL */
 };
 
+/* What the guest has drivers for, besides those without which it would
+ * not boot.  Set by linux/ or windows/.
+ */
+struct guest_capabilities {
+  bool virtio_net, rng, balloon, vsock, pvpanic;
+};
+
 struct guest {
   guestfs_h *g;
   struct report *report;
@@ -56,6 +63,8 @@ struct guest {
      before inspection. */
   const struct devices *devices; /* devices.h */
   const struct device_names *names;
+
+  struct guest_capabilities caps;
 
   bool dry_run;              /* report changes, make none */
   void *state;               /* of linux/ or windows/, theirs alone */

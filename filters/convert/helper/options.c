@@ -30,12 +30,11 @@ enum {
   OPT_OPTION,
   OPT_FSCK,
   OPT_NO_TRIM,
-  OPT_TARGET_DISK
+  OPT_TARGET
 };
 
 static const struct option long_options[] = {
   { "disk", required_argument, NULL, OPT_DISK },
-  { "target-disk", required_argument, NULL, OPT_TARGET_DISK },
   { "source", required_argument, NULL, OPT_SOURCE },
   { "output", required_argument, NULL, OPT_OUTPUT },
   { "progress-fd", required_argument, NULL, OPT_PROGRESS_FD },
@@ -48,6 +47,7 @@ static const struct option long_options[] = {
   { "option", required_argument, NULL, OPT_OPTION },
   { "fsck", required_argument, NULL, OPT_FSCK },
   { "no-trim", no_argument, NULL, OPT_NO_TRIM },
+  { "target", required_argument, NULL, OPT_TARGET },
   { "verbose", no_argument, NULL, 'v' },
   { "version", no_argument, NULL, 'V' },
   { "help", no_argument, NULL, 'h' },
@@ -60,11 +60,12 @@ usage (FILE *fp)
   fprintf (fp,
            "Usage: v2v-convert-helper --disk NBD-URI [--disk NBD-URI]... "
            "--output DIR\n"
-           "         [--target-disk PATH]... [--source FILE] [--progress-fd N] "
+           "         [--source FILE] [--progress-fd N] "
            "[--root single|first|DEVICE]\n"
            "         [--key ID:key:STRING|ID:file:FILE] [--key-file FILE]\n"
            "         [--memsize MB] [--smp N] [--fsck auto|always|never]\n"
-           "         [--no-trim] [--dry-run] [--option NAME=VALUE]... [-v]\n"
+           "         [--no-trim] [--dry-run] [--option NAME=VALUE]...\n"
+           "         [--target NAME=VALUE]... [-v]\n"
            "Convert the guest on the disks in place.  "
            "See v2v-convert-helper(1).\n");
 }
@@ -108,14 +109,20 @@ add_uri (struct options *o, char *uri)
 }
 
 static int
-add_target (struct options *o, char *path)
+add_target (struct options *o, char *arg)
 {
-  char **p = realloc (o->targets, (o->nr_targets + 1) * sizeof *p);
+  CLEANUP_FREE char *name = strdup (arg), *error = NULL;
+  char *eq = name ? strchr (name, '=') : NULL;
+  int r;
 
-  if (p == NULL)
-    return bad ("--target-disk", path, "out of memory");
-  o->targets = p;
-  o->targets[o->nr_targets++] = path;
+  if (eq == NULL)
+    return bad ("--target", arg, "give it as NAME=VALUE");
+  *eq = '\0';
+  r = target_options_set (&o->target, name, eq + 1, &error);
+  if (r == 0)
+    return bad ("--target", arg, "there is no such parameter");
+  if (r == -1)
+    return bad ("--target", arg, error ? error : "out of memory");
   return 0;
 }
 
@@ -163,7 +170,7 @@ one_option (struct options *o, int c)
   switch (c) {
   case OPT_DISK:
     return add_uri (o, optarg);
-  case OPT_TARGET_DISK:
+  case OPT_TARGET:
     return add_target (o, optarg);
   case OPT_SOURCE:
     o->source = optarg;
@@ -252,7 +259,7 @@ void
 options_free (struct options *o)
 {
   free (o->uris);
-  free (o->targets);
   free (o->linux_options);
+  target_options_clear (&o->target);
   keys_free (&o->keys);
 }

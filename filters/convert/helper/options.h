@@ -11,12 +11,11 @@
 #include "inspection.h"
 #include "keys.h"
 #include "linux/linux.h"
+#include "target/target.h"
 
 struct options {
   char **uris; /* in argv */
   size_t nr_uris;
-  char **targets; /* names of the disks in the documents */
-  size_t nr_targets;
   const char *source; /* path of vm.json, or NULL */
   const char *output;
   int progress_fd; /* -1 = none */
@@ -27,6 +26,7 @@ struct options {
   enum fsck_policy fsck;
   struct linux_option *linux_options;
   size_t nr_linux_options;
+  struct target_options target;
 };
 
 /* Return 0; 1 if the program has done what was asked (--help); -1 with a

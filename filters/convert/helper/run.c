@@ -230,7 +230,7 @@ convert (struct guest *gst, const struct options *o)
 }
 
 static int
-work (struct guest *gst, const struct options *o)
+work (struct guest *gst, struct options *o)
 {
   const struct appliance_options ao = {
     .uris = o->uris,
@@ -270,8 +270,7 @@ work (struct guest *gst, const struct options *o)
     report_step_end (r);
   }
   if (ret == 0) {
-    docs =
-        documents_begin (gst, (const char *const *)o->targets, o->nr_targets);
+    docs = documents_begin (gst);
     ret = docs ? convert (gst, o) : -1;
   }
   if (ret == 0) {
@@ -297,7 +296,7 @@ work (struct guest *gst, const struct options *o)
   inspection_free (&in);
   if (ret == 0) {
     report_step (r, "documents", "Describing the converted machine");
-    documents_write (docs, gst, o->output);
+    documents_write (docs, gst, &o->target, o->output);
     report_step_end (r);
   }
   documents_free (docs);

@@ -149,6 +149,40 @@ extern int target_write_all (const struct vm *source,
                              target_document_cb cb, void *opaque,
                              char **error);
 
+/* What the user says about the target, NAME=VALUE each:
+ *
+ *   name=NAME                  of the machine
+ *   network=[SOURCE:]TARGET    where NICs on this network go
+ *   bridge=[SOURCE:]TARGET     the same for bridges
+ *   mac=MAC:network|bridge:TARGET
+ *   output-dir=DIR             where the disks will be, "" = beside the
+ *                              documents
+ *   output-format=raw|qcow2
+ *   output-allocation=sparse|preallocated
+ *
+ * Begin with all zero.  target_options_set returns 1, 0 if it does not
+ * know NAME, or -1 with *error.
+ */
+struct target_options {
+  char *name, *output_dir;
+  bool qcow2, preallocated;
+  struct target_map *maps;
+  size_t nr_maps;
+  struct target_disk *disks;    /* made by target_options_apply */
+  size_t nr_disks;
+};
+extern int target_options_set (struct target_options *o, const char *name,
+                               const char *value, char **error);
+/* Fill name, disks (SIZES in bytes, N of them) and maps of FACTS.  They
+ * are named DIR/NAME-diskI.img or .qcow2 and belong to O, which must
+ * outlive FACTS.  Other members of the disks may be set afterwards.
+ */
+extern int target_options_apply (struct target_options *o,
+                                 const struct vm *source,
+                                 const uint64_t *sizes, size_t n,
+                                 struct target_facts *facts, char **error);
+extern void target_options_clear (struct target_options *o);
+
 /* Names.  All return an allocated string, or NULL when out of memory; a
  * NULL or empty NAME gives "unnamed" (or "vm").  If something had to be
  * cut or the result would be meaningless, eight hex digits of a digest of

@@ -11,6 +11,7 @@ libtarget_la_SOURCES = \
 	target/model.c \
 	target/model.h \
 	target/openstack.c \
+	target/options.c \
 	target/os.c \
 	target/ovf.c \
 	target/qemu.c \

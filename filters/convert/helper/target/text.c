@@ -277,6 +277,7 @@ target_shell_quote (const char *s)
   ret = q = malloc (n);
   if (ret == NULL)
     return NULL;
+  /* cppcheck-suppress uninitdata */
   *q++ = '\'';
   for (p = s; *p; ++p) {
     if (*p == '\'') {
