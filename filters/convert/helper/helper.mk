@@ -40,3 +40,8 @@ v2v_convert_helper_LDADD = \
 	liblinux.la \
 	libinitrd.la \
 	$(NULL)
+
+EXTRA_DIST += v2v-convert-helper.pod
+if HAVE_POD
+man_MANS += v2v-convert-helper.1
+endif

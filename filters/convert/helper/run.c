@@ -270,8 +270,7 @@ work (struct guest *gst, struct options *o)
     report_step_end (r);
   }
   if (ret == 0) {
-    docs =
-        documents_begin (gst);
+    docs = documents_begin (gst);
     ret = docs ? convert (gst, o) : -1;
   }
   if (ret == 0) {
