@@ -1,1 +1,46 @@
 # SPDX-License-Identifier: BSD-3-Clause
+# The engines of the Linux conversion, under sanitizers.
+
+linux_dir = $(top_srcdir)/filters/convert/helper/linux
+linux_cppflags = $(AM_CPPFLAGS) -I$(top_builddir) -I$(linux_dir)
+linux_cflags = $(ASAN_CFLAGS) $(CMOCKA_CFLAGS)
+
+if HAVE_CMOCKA
+linux_tests = \
+	test-linux-devices \
+	test-linux-confedit \
+	test-linux-kernels \
+	test-linux-netnames \
+	$(NULL)
+TESTS += $(linux_tests)
+check_PROGRAMS += $(linux_tests)
+
+test_linux_devices_SOURCES = \
+	test-linux-devices.c test-linux.h \
+	$(linux_dir)/consoleedit.c $(linux_dir)/devedit.c \
+	$(linux_dir)/devmap.c $(linux_dir)/storageedit.c $(linux_dir)/text.c
+test_linux_devices_CPPFLAGS = $(linux_cppflags)
+test_linux_devices_CFLAGS = $(linux_cflags)
+test_linux_devices_LDADD = $(CMOCKA_LIBS)
+
+test_linux_confedit_SOURCES = \
+	test-linux-confedit.c test-linux.h \
+	$(linux_dir)/confedit.c $(linux_dir)/text.c
+test_linux_confedit_CPPFLAGS = $(linux_cppflags)
+test_linux_confedit_CFLAGS = $(linux_cflags)
+test_linux_confedit_LDADD = $(CMOCKA_LIBS)
+
+test_linux_kernels_SOURCES = \
+	test-linux-kernels.c \
+	$(linux_dir)/bootentries.c $(linux_dir)/kernels.c $(linux_dir)/text.c
+test_linux_kernels_CPPFLAGS = $(linux_cppflags)
+test_linux_kernels_CFLAGS = $(linux_cflags)
+test_linux_kernels_LDADD = $(CMOCKA_LIBS)
+
+test_linux_netnames_SOURCES = \
+	test-linux-netnames.c test-linux.h \
+	$(linux_dir)/netnames.c $(linux_dir)/text.c
+test_linux_netnames_CPPFLAGS = $(linux_cppflags) $(LIBYAML_CFLAGS)
+test_linux_netnames_CFLAGS = $(linux_cflags)
+test_linux_netnames_LDADD = $(CMOCKA_LIBS) $(LIBYAML_LIBS)
+endif

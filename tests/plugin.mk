@@ -1,1 +1,43 @@
 # SPDX-License-Identifier: BSD-3-Clause
+
+TESTS += test-plugin-disk.sh test-plugin-ova.sh test-plugin-remote.sh
+if HAVE_CMOCKA
+TESTS += test-plugin-vm
+check_PROGRAMS += test-plugin-vm
+endif
+test_plugin_vm_SOURCES = test-plugin-vm.c ../common/vm/vm.c
+test_plugin_vm_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/common/vm
+test_plugin_vm_CFLAGS = $(ASAN_CFLAGS) $(JSON_C_CFLAGS) $(CMOCKA_CFLAGS)
+test_plugin_vm_LDFLAGS =
+test_plugin_vm_LDADD = $(JSON_C_LIBS) $(CMOCKA_LIBS)
+
+if HAVE_CMOCKA
+TESTS += test-plugin-golden
+endif
+check_PROGRAMS += test-plugin-golden
+test_plugin_golden_SOURCES = \
+	test-plugin-golden.c \
+	../common/vm/vm.c \
+	../plugins/v2v/diag.c \
+	../plugins/v2v/domain.c \
+	../plugins/v2v/image.c \
+	../plugins/v2v/image-vhd.c \
+	../plugins/v2v/image-vmdk.c \
+	../plugins/v2v/container.c \
+	../plugins/v2v/machine.c \
+	../plugins/v2v/ovf.c \
+	../plugins/v2v/vmdk.c \
+	../plugins/v2v/vmx.c \
+	../plugins/v2v/xml.c
+test_plugin_golden_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/common/vm \
+	-I$(top_srcdir)/plugins/v2v
+test_plugin_golden_CFLAGS = $(ASAN_CFLAGS) $(JSON_C_CFLAGS) \
+	$(LIBXML2_CFLAGS) $(LIBARCHIVE_CFLAGS)
+test_plugin_golden_LDFLAGS =
+test_plugin_golden_LDADD = $(JSON_C_LIBS) $(LIBXML2_LIBS) $(LIBARCHIVE_LIBS)
+EXTRA_DIST += $(srcdir)/plugin
+
+check_LTLIBRARIES = test-plugin-vddk.la
+test_plugin_vddk_la_SOURCES = test-plugin-vddk.c
+test_plugin_vddk_la_CFLAGS = $(AM_CFLAGS) $(NBDKIT_CFLAGS)
+test_plugin_vddk_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere

@@ -1,1 +1,32 @@
 # SPDX-License-Identifier: BSD-3-Clause
+
+readahead_engine = \
+	$(top_srcdir)/filters/readahead/extmap.c \
+	$(top_srcdir)/filters/readahead/extmap.h \
+	$(top_srcdir)/filters/readahead/readahead.c \
+	$(top_srcdir)/filters/readahead/readahead.h \
+	$(top_srcdir)/filters/readahead/segments.c \
+	$(top_srcdir)/filters/readahead/segments.h \
+	$(top_srcdir)/filters/readahead/streams.c \
+	$(top_srcdir)/filters/readahead/streams.h \
+	$(NULL)
+
+if HAVE_CMOCKA
+TESTS += test-readahead-engine test-readahead-engine-tsan
+check_PROGRAMS += test-readahead-engine test-readahead-engine-tsan
+endif
+
+test_readahead_engine_SOURCES = test-readahead-engine.c $(readahead_engine)
+test_readahead_engine_CPPFLAGS = \
+	$(AM_CPPFLAGS) -I$(top_srcdir)/filters/readahead $(CMOCKA_CFLAGS)
+test_readahead_engine_CFLAGS = $(ASAN_CFLAGS) -pthread
+test_readahead_engine_LDFLAGS = -pthread
+test_readahead_engine_LDADD = $(CMOCKA_LIBS)
+
+test_readahead_engine_tsan_SOURCES = $(test_readahead_engine_SOURCES)
+test_readahead_engine_tsan_CPPFLAGS = $(test_readahead_engine_CPPFLAGS)
+test_readahead_engine_tsan_CFLAGS = $(TSAN_CFLAGS) -pthread
+test_readahead_engine_tsan_LDFLAGS = -pthread
+test_readahead_engine_tsan_LDADD = $(CMOCKA_LIBS)
+
+TESTS += test-readahead-models.sh test-readahead-filter.sh

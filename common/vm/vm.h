@@ -92,8 +92,23 @@ struct vm {
 extern struct vm *vm_new (void);
 extern void vm_free (struct vm *vm);
 
+/* One more element, zeroed (vm_add_disk names it "diskN", vm_add_removable
+ * sets slot = -1).  The pointer is valid until the next element of that
+ * array is added.  NULL and errno on error.  vm_add_feature does nothing if
+ * the feature is there already; 0, or -1 and errno.
+ */
+extern struct vm_disk *vm_add_disk (struct vm *vm);
+extern struct vm_removable *vm_add_removable (struct vm *vm);
+extern struct vm_nic *vm_add_nic (struct vm *vm);
+extern int vm_add_feature (struct vm *vm, const char *name);
+
+/* True if the LEN bytes are UTF-8 without NUL. */
+extern bool vm_utf8_valid (const char *s, size_t len);
+
 /* JSON.  Both return NULL on error; *error then is an allocated message
- * that names the key.  Unknown keys are ignored when reading.
+ * that names the key (itself NULL only when memory ran out).  Unknown keys
+ * are ignored when reading; text of at most 16 MiB, 4096 elements in an
+ * array.
  */
 extern char *vm_to_json (const struct vm *vm, char **error);
 extern struct vm *vm_from_json (const char *text, size_t len, char **error);

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* v2v-copy: see v2v-copy.c for how the parts work together. */
+
+#ifndef V2V_COPY_H
+#define V2V_COPY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sys/types.h>
+
+/* Exit status, also in v2v-copy(1). */
+enum {
+  EXIT_OK = 0,
+  EXIT_USAGE = 1,
+  EXIT_SOURCE = 2,              /* the source cannot be opened or read */
+  EXIT_CONVERT = 3,             /* the conversion failed */
+  EXIT_COPY = 4,                /* copying or checking failed */
+  EXIT_OUTPUT = 5,              /* the target cannot be written */
+  EXIT_INTERRUPTED = 130,
+};
+
+/* options.c */
+
+struct strings {
+  char **v;                     /* NULL-terminated once not empty */
+  size_t n;
+};
+/* A copy of S is appended.  Exits when out of memory: so do x-functions. */
+extern void strings_add (struct strings *l, const char *s);
+extern void strings_addf (struct strings *l, const char *fmt, ...)
+  __attribute__ ((format (printf, 2, 3)));
+extern void strings_free (struct strings *l);
+extern char *xstrdup (const char *s);
+extern char *xasprintf (const char *fmt, ...)
+  __attribute__ ((format (printf, 1, 2)));
+extern void *xrealloc (void *p, size_t n);
+
+struct options {
+  const char *source, *target;  /* target "-" = standard output */
+  const char *plugin;           /* NULL = by the source */
+  const char *name, *export;
+  struct strings params;        /* for nbdkit, after those of ours */
+  struct strings target_params; /* "network=..." and so on */
+  struct strings filters;       /* below v2v-convert */
+  bool convert, readahead;
+  bool qcow2, preallocated, force, dry_run, json, quiet, verbose;
+  unsigned jobs;
+};
+/* Exits on a mistake, --help and --version. */
+extern void options_parse (struct options *o, int argc, char *argv[]);
+
+/* show.c: what the user sees.  People get lines on standard error, and a
+ * bar if that is a terminal; --json gets one object a line on standard
+ * output (standard error if the target is "-").
+ */
+extern void show_init (const struct options *o);
+extern void show_command (char *const argv[]);
+extern void show_message (const char *fmt, ...)
+  __attribute__ ((format (printf, 1, 2)));
+extern void show_error (const char *code, const char *fmt, ...)
+  __attribute__ ((format (printf, 2, 3)));
+/* A line from the standard error of a program that we run. */
+extern void show_child_line (const char *line);
+/* PERCENT of all disks together, 0 to 100. */
+extern void show_progress (double percent, uint64_t total);
+extern void show_progress_end (void);
+struct json_object;
+/* Takes OBJ over.  Nothing without --json. */
+extern void show_json (const char *event, struct json_object *obj);
+/* The last error that a child reported with a code, or NULL. */
+extern const char *show_last_code (void);
+extern bool show_first_error (void); /* no error was shown so far */
+
+/* child.c: programs that we run.  Everything is called by one thread. */
+
+struct child {
+  pid_t pid;                    /* 0 = not running */
+  const char *what;             /* "nbdcopy" */
+  bool ended;
+  int status;                   /* of waitpid, once ended */
+};
+extern int children_init (void);
+/* Standard input is /dev/null; standard output OUT_FD or, if that is -1,
+ * the pipe that also gets standard error.  PASS_FD, unless -1, is
+ * inherited under its number.  The child gets a process group of its own
+ * (so that Ctrl-C reaches only us) and dies with us.  0 or -1 (shown).
+ */
+extern int child_start (struct child *c, const char *what, char *const argv[],
+                        int out_fd, int pass_fd);
+extern bool child_ok (const struct child *c);
+/* Ask it to end; after five seconds no longer ask. */
+extern void child_stop (struct child *c);
+/* Wait for whatever comes first, at most TIMEOUT ms: signals, lines of
+ * children (shown), ends of children, or one of the N fds of FDS becoming
+ * readable (READY[i] is set).  Return false if we were told to end.
+ */
+extern bool children_wait (struct child *const *children, size_t nr_children,
+                           const int *fds, bool *ready, size_t n,
+                           int timeout);
+extern bool interrupted (void);
+
+/* survey.c: what the server offers. */
+
+struct document {
+  char *name;                   /* without "v2v/" */
+  char *data;
+  size_t size;
+};
+struct survey {
+  char *socket;
+  bool disks_only;              /* do not open anything: names only */
+  /* Results. */
+  char **exports;               /* of disks, in order */
+  uint64_t *sizes;
+  size_t nr_disks;
+  struct document *docs;
+  size_t nr_docs;
+  char *error;
+};
+/* Blocks until the conversion is done; runs in a thread of its own.
+ * S->error tells if it failed.
+ */
+extern void survey_run (struct survey *s);
+extern void survey_clear (struct survey *s);
+extern const struct document *survey_document (const struct survey *s,
+                                               const char *name);
+/* The URI of an export. */
+extern char *survey_uri (const char *socket, const char *export);
+
+/* outputs.c: files of the target. */
+
+struct disk {
+  const char *export;
+  uint64_t size;
+  char *path;                   /* final name */
+  char *part;                   /* "PATH.part" while it is incomplete */
+  bool created, placed;
+  struct child copy, qemu;
+  char *qemu_socket;
+  int progress_fd;              /* -1 = none */
+  double percent;
+  char line[64];
+  size_t line_len;
+  bool started, done;
+};
+struct outputs {
+  struct disk *disks;
+  size_t nr_disks;
+  char *base;                   /* stem of names */
+  struct strings docs;          /* documents that were written */
+};
+/* Choose names; refuse what exists.  0 or an exit status (shown). */
+extern int outputs_plan (struct outputs *out, const struct options *o,
+                         const struct survey *s);
+/* Make room for a disk. */
+extern int outputs_create (struct disk *d, const struct options *o);
+/* The file has the size that it must have. */
+extern int outputs_check (struct disk *d, const struct options *o);
+/* Everything is there: give all files their names, write documents. */
+extern int outputs_finish (struct outputs *out, const struct options *o,
+                           const struct survey *s);
+/* Remove what is incomplete. */
+extern void outputs_discard (struct outputs *out);
+extern void outputs_clear (struct outputs *out);
+
+#endif /* V2V_COPY_H */

@@ -1,0 +1,888 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* One conversion.
+ *
+ *            first client, or v2v-start=server
+ *     IDLE ------------------------------------> RUNNING
+ *                                                 |   |
+ *        helper's result "ok" and exit status 0   |   |  anything else
+ *                                          DONE <-+   +-> FAILED
+ *
+ * The thread opens the layer below once per disk (read-only, always),
+ * puts an overlay over each, shows them to the helper through a private
+ * endpoint, and closes all of that before the state becomes DONE.  So:
+ *
+ * Invariants:
+ *  1. Clients open the layer below only in DONE, this thread uses it only
+ *     in RUNNING: they never meet, whatever the thread model.
+ *  2. A client is given an overlay only in DONE.  FAILED frees all of
+ *     them: nothing half-converted can be served.
+ *  3. Nothing ever writes to the layer below: its contexts are opened
+ *     read-only and only pread and extents are called.
+ *  4. The work directory (socket, helper's temporary files, documents) is
+ *     gone before DONE or FAILED is visible.
+ *
+ * lock protects state, code, message; disks and documents are written by
+ * the thread in RUNNING and only read in DONE.
+ */
+
+#include <config.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sys/stat.h>
+
+#include <json-c/json.h>
+
+#include "conversion.h"
+#include "endpoint.h"
+#define V2V_SOURCE_EXPORTS_WEAK
+#include "source-exports.h"
+#include "supervisor.h"
+#include "v2v-utils.h"
+
+enum state { IDLE, RUNNING, DONE, FAILED };
+
+/* What the thread has open while RUNNING, per disk. */
+struct open_disk {
+  nbdkit_next *next;
+  pthread_mutex_t lock;
+  struct layer_source src;
+  struct overlay *overlay;      /* same as in disks[] */
+};
+
+static const struct convert_config *config;
+static nbdkit_backend *backend;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static enum state state = IDLE;
+static char *fail_code, *fail_message;
+static pthread_t thread;
+static bool thread_started;
+
+static struct converted_disk *disks;
+static struct document_list documents;
+static struct timespec started;
+
+/*--------------------------------------------------------------------*/
+/* Messages. */
+
+static double
+elapsed (void)
+{
+  struct timespec ts;
+
+  clock_gettime (CLOCK_MONOTONIC, &ts);
+  return (double)(ts.tv_sec - started.tv_sec) +
+         (double)(ts.tv_nsec - started.tv_nsec) / 1e9;
+}
+
+static void say (const char *fmt, ...) __attribute__ ((format (printf, 1, 2)));
+
+/* One line for people on stderr, in one write. */
+static void
+say (const char *fmt, ...)
+{
+  char line[2048];
+  va_list args;
+  int n;
+
+  n = snprintf (line, sizeof line, "[%6.1f] ", elapsed ());
+  va_start (args, fmt);
+  n += vsnprintf (line + n, sizeof line - (size_t)n - 1, fmt, args);
+  va_end (args);
+  if (n > (int)sizeof line - 2)
+    n = (int)sizeof line - 2;
+  nbdkit_debug ("v2v-convert: %s", line);
+  if (config->quiet)
+    return;
+  line[n++] = '\n';
+  if (write (STDERR_FILENO, line, (size_t)n) == -1)
+    return;                     /* nobody listens */
+}
+
+/*--------------------------------------------------------------------*/
+/* Reading the layer below. */
+
+static int
+layer_pread (void *opaque, void *buf, uint32_t count, uint64_t offset,
+             int *err)
+{
+  struct layer_source *src = opaque;
+  int r;
+
+  if (src->lock)
+    pthread_mutex_lock (src->lock);
+  r = src->next->pread (src->next, buf, count, offset, 0, err);
+  if (src->lock)
+    pthread_mutex_unlock (src->lock);
+  return r;
+}
+
+static int
+layer_extents (void *opaque, uint64_t count, uint64_t offset,
+               overlay_extent_cb cb, void *cb_opaque, int *err)
+{
+  struct layer_source *src = opaque;
+  struct nbdkit_extents *exts;
+  size_t i, n;
+  int r;
+
+  /* One request may describe less than 4 GiB. */
+  if (count > UINT32_C (0x80000000))
+    count = UINT32_C (0x80000000);
+  exts = nbdkit_extents_new (offset, offset + count);
+  if (exts == NULL) {
+    *err = ENOMEM;
+    return -1;
+  }
+  if (src->lock)
+    pthread_mutex_lock (src->lock);
+  r = src->next->extents (src->next, (uint32_t)count, offset, 0, exts, err);
+  if (src->lock)
+    pthread_mutex_unlock (src->lock);
+  n = nbdkit_extents_count (exts);
+  if (r == 0 && n == 0) {
+    *err = EIO;
+    r = -1;
+  }
+  for (i = 0; r == 0 && i < n; ++i) {
+    const struct nbdkit_extent e = nbdkit_get_extent (exts, i);
+
+    if (e.length == 0)
+      continue;
+    r = cb (cb_opaque, e.offset, e.length,
+            e.type & (NBDKIT_EXTENT_HOLE | NBDKIT_EXTENT_ZERO));
+  }
+  nbdkit_extents_free (exts);
+  return r == -1 ? -1 : 0;
+}
+
+static const struct overlay_source_ops ops_with_extents = {
+  .pread = layer_pread,
+  .extents = layer_extents,
+};
+
+static const struct overlay_source_ops ops_without_extents = {
+  .pread = layer_pread,
+};
+
+void
+layer_source_init (struct layer_source *src, nbdkit_next *next,
+                   pthread_mutex_t *src_lock, bool can_extents)
+{
+  src->next = next;
+  src->lock = src_lock;
+  src->source.ops = can_extents ? &ops_with_extents : &ops_without_extents;
+  src->source.opaque = src;
+}
+
+/*--------------------------------------------------------------------*/
+/* The private endpoint over the overlays. */
+
+static int
+disk_pread (void *opaque, void *buf, uint32_t count, uint64_t offset, int *err)
+{
+  struct open_disk *d = opaque;
+
+  return overlay_pread (d->overlay, &d->src.source, buf, count, offset, err);
+}
+
+static int
+disk_pwrite (void *opaque, const void *buf, uint32_t count, uint64_t offset,
+             int *err)
+{
+  struct open_disk *d = opaque;
+
+  return overlay_pwrite (d->overlay, &d->src.source, buf, count, offset, err);
+}
+
+static int
+disk_zero (void *opaque, uint32_t count, uint64_t offset, int *err)
+{
+  struct open_disk *d = opaque;
+
+  return overlay_zero (d->overlay, &d->src.source, count, offset, err);
+}
+
+static int
+disk_flush (void *opaque, int *err)
+{
+  struct open_disk *d = opaque;
+
+  return overlay_flush (d->overlay, err);
+}
+
+static void
+endpoint_log (void *opaque, const char *message)
+{
+  (void)opaque;
+  nbdkit_debug ("v2v-convert: endpoint: %s", message);
+}
+
+static void
+overlay_log (void *opaque, char level, const char *message)
+{
+  (void)opaque;
+  if (level == 'd')
+    nbdkit_debug ("v2v-convert: overlay: %s", message);
+  else if (level == 'w')
+    say ("warning: overlay: %s (overlay)", message);
+  else
+    nbdkit_error ("v2v-convert: overlay: %s", message);
+}
+
+/*--------------------------------------------------------------------*/
+/* The thread. */
+
+static void set_failure (const char *code, const char *fmt, ...)
+  __attribute__ ((format (printf, 2, 3)));
+
+/* The first failure is the one that counts. */
+static void
+set_failure (const char *code, const char *fmt, ...)
+{
+  va_list args;
+
+  if (fail_code != NULL)
+    return;
+  fail_code = strdup (code);
+  va_start (args, fmt);
+  if (vasprintf (&fail_message, fmt, args) == -1)
+    fail_message = NULL;
+  va_end (args);
+}
+
+/* "" is how NBD spells the default export. */
+static const char *
+printable_name (const char *name)
+{
+  return *name ? name : "(default)";
+}
+
+/* The endpoint's workers call the layer below where the server's locks
+ * do not reach.  serialize_requests: one call at a time per context;
+ * below that, one call at a time in total.
+ */
+static pthread_mutex_t *
+lock_of_layer (struct open_disk *d)
+{
+  static pthread_mutex_t whole_layer = PTHREAD_MUTEX_INITIALIZER;
+
+  switch (config->thread_model) {
+  case NBDKIT_THREAD_MODEL_PARALLEL:
+    return NULL;
+  case NBDKIT_THREAD_MODEL_SERIALIZE_REQUESTS:
+    return &d->lock;
+  default:
+    return &whole_layer;
+  }
+}
+
+/* A context on the layer below, prepared; NULL on error (logged). */
+static nbdkit_next *
+open_layer (const char *name)
+{
+  nbdkit_next *next;
+
+  if (v2v_source_next_export)
+    v2v_source_next_export (name);
+  next = nbdkit_next_context_open (backend, 1, name, 1);
+  if (next != NULL && next->prepare (next) == -1) {
+    nbdkit_next_context_close (next);
+    next = NULL;
+  }
+  return next;
+}
+
+static void
+close_layer (nbdkit_next *next)
+{
+  next->finalize (next);
+  nbdkit_next_context_close (next);
+}
+
+/* The description of the source, which the plugin has as an export:
+ * allocated text, NULL on error.
+ */
+static char *
+read_source (const char *name)
+{
+  nbdkit_next *next = open_layer (name);
+  char *text = NULL;
+  int64_t size = -1;
+  int err;
+
+  if (next) {
+    size = next->get_size (next);
+    if (size >= 0 && size <= DOCUMENT_MAX)
+      text = malloc ((size_t)size + 1);
+    if (text) {
+      text[size] = '\0';
+      if (size > 0 &&
+          next->pread (next, text, (uint32_t)size, 0, 0, &err) == -1) {
+        free (text);
+        text = NULL;
+      }
+    }
+    close_layer (next);
+  }
+  if (text == NULL)
+    set_failure ("source-open-failed", "cannot read the description of the "
+                 "source (%s)", name);
+  return text;
+}
+
+static int
+open_disk (struct open_disk *d, const char *name)
+{
+  struct overlay_options opts = {
+    .store = OVERLAY_STORE_TMPFILE,
+    .dir = config->tmpdir,
+    .name = name,
+    .copy_on_read = true,
+    .log = overlay_log,
+  };
+  uint32_t minimum = 0, preferred = 0, maximum = 0;
+  int64_t size;
+  int can_extents, err = 0;
+
+  d->next = open_layer (name);
+  if (d->next == NULL)
+    goto failed;
+  /* Answers that nbdkit caches in the context: ask for all of them in
+   * this thread, before several threads use it.
+   */
+  size = d->next->get_size (d->next);
+  can_extents = d->next->can_extents (d->next);
+  if (size == -1 || can_extents == -1 ||
+      d->next->block_size (d->next, &minimum, &preferred, &maximum) == -1)
+    goto failed;
+  if (size == 0) {
+    set_failure ("empty-disk", "disk %s is empty (0 bytes): check that the "
+                 "right file or volume was given", printable_name (name));
+    return -1;
+  }
+
+  opts.min_request = minimum;
+  if (maximum > 0 && maximum < UINT32_C (0xffffffff))
+    opts.max_request = maximum;
+  d->overlay = overlay_open ((uint64_t)size, &opts, &err);
+  if (d->overlay == NULL) {
+    set_failure ("overlay-failed", "cannot make the overlay of disk %s in "
+                 "%s: %s", printable_name (name), config->tmpdir,
+                 strerror (err));
+    return -1;
+  }
+  layer_source_init (&d->src, d->next, lock_of_layer (d), can_extents);
+  return 0;
+
+ failed:
+  set_failure ("source-open-failed", "cannot open disk %s of the source (see "
+               "the messages before this one)", printable_name (name));
+  return -1;
+}
+
+static bool
+should_stop (void *opaque)
+{
+  (void)opaque;
+  /* Fails at once when the server is ending. */
+  return nbdkit_nanosleep (0, 1) == -1;
+}
+
+static void
+helper_event (void *opaque, const struct helper_event *ev)
+{
+  (void)opaque;
+  switch (ev->type) {
+  case HELPER_STEP:
+    say ("%s", ev->message);
+    break;
+  case HELPER_INFO:
+    say ("%s", ev->message);
+    break;
+  case HELPER_WARNING:
+    say ("warning: %s (%s)", ev->message, ev->code);
+    break;
+  case HELPER_ERROR:
+    say ("error: %s (%s)", ev->message, ev->code);
+    break;
+  case HELPER_STEP_END:
+  case HELPER_PROGRESS:
+    break;
+  }
+}
+
+static int
+write_file (const char *dir, const char *name, const char *data, char **path)
+{
+  int fd;
+  size_t len = strlen (data);
+  ssize_t r;
+
+  if (asprintf (path, "%s/%s", dir, name) == -1) {
+    *path = NULL;
+    return -1;
+  }
+  fd = open (*path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd == -1)
+    return -1;
+  r = write (fd, data, len);
+  if (close (fd) == -1 || r != (ssize_t)len)
+    return -1;
+  return 0;
+}
+
+/* An export name in a URI: everything but unreserved characters and "/"
+ * is percent-encoded (RFC 3986).
+ */
+static char *
+make_uri (const char *name, const char *socket)
+{
+  static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+                              "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                              "0123456789-._~/";
+  char *out = NULL, *p;
+  const char *parts[2] = { name, socket };
+  size_t i;
+
+  out = malloc (64 + 3 * (strlen (name) + strlen (socket)));
+  if (out == NULL)
+    return NULL;
+  p = stpcpy (out, "nbd+unix:///");
+  for (i = 0; i < 2; ++i) {
+    const char *s;
+
+    if (i == 1)
+      p = stpcpy (p, "?socket=");
+    for (s = parts[i]; *s; ++s) {
+      if (strchr (plain, *s))
+        *p++ = *s;
+      else
+        p += sprintf (p, "%%%02X", (unsigned char)*s);
+    }
+  }
+  *p = '\0';
+  return out;
+}
+
+struct args {
+  char **v;
+  size_t n;
+  bool failed;
+};
+
+static void
+add_arg (struct args *a, const char *s)
+{
+  char **p = realloc (a->v, (a->n + 2) * sizeof *p);
+
+  if (p == NULL) {
+    a->failed = true;
+    return;
+  }
+  a->v = p;
+  p[a->n] = s ? strdup (s) : NULL;
+  if (p[a->n] == NULL)
+    a->failed = true;
+  else
+    a->n++;
+  p[a->n] = NULL;
+}
+
+static void
+free_args (struct args *a)
+{
+  size_t i;
+
+  for (i = 0; i < a->n; ++i)
+    free (a->v[i]);
+  free (a->v);
+}
+
+/* Run the helper on the disks, with its files in WORKDIR. */
+static int
+run_helper (const char *workdir, const char *outdir, const char *socket,
+            const char *source_json)
+{
+  struct args a = { NULL, 0, false };
+  CLEANUP_FREE char *keys = NULL, *source = NULL;
+  struct supervisor_options opts = {
+    .tmpdir = workdir,
+    .timeout = config->timeout,
+    .step_timeout = config->step_timeout,
+    .should_stop = should_stop,
+    .event = helper_event,
+  };
+  struct supervisor_result result;
+  size_t i;
+
+  add_arg (&a, config->helper);
+  for (i = 0; i < config->nr_disks; ++i) {
+    CLEANUP_FREE char *uri = make_uri (config->disks[i], socket);
+
+    add_arg (&a, "--disk");
+    add_arg (&a, uri);
+  }
+  add_arg (&a, "--output");
+  add_arg (&a, outdir);
+  add_arg (&a, "--progress-fd");
+  add_arg (&a, "3");
+  if (config->keys) {
+    if (write_file (workdir, "keys", config->keys, &keys) == -1)
+      a.failed = true;
+    add_arg (&a, "--key-file");
+    add_arg (&a, keys);
+  }
+  if (source_json) {
+    if (write_file (workdir, "source.json", source_json, &source) == -1)
+      a.failed = true;
+    add_arg (&a, "--source");
+    add_arg (&a, source);
+  }
+  for (i = 0; config->helper_args && config->helper_args[i]; ++i)
+    add_arg (&a, config->helper_args[i]);
+  if (a.failed) {
+    set_failure ("out-of-resources", "cannot prepare the conversion helper in "
+                 "%s: %m", workdir);
+    free_args (&a);
+    return -1;
+  }
+
+  opts.argv = a.v;
+  supervisor_run (&opts, &result);
+  free_args (&a);
+  if (!result.ok)
+    set_failure (result.code ? result.code : "out-of-resources", "%s",
+                 result.message ? result.message : "out of memory");
+  i = result.ok;
+  supervisor_result_free (&result);
+  return i ? 0 : -1;
+}
+
+static int
+remove_entry (const char *path, const struct stat *st, int flag,
+              struct FTW *ftw)
+{
+  (void)st;
+  (void)flag;
+  (void)ftw;
+  if (remove (path) == -1)
+    nbdkit_debug ("v2v-convert: remove: %s: %m", path);
+  return 0;
+}
+
+static int
+add_change (void *opaque, uint64_t offset, uint64_t length, uint32_t type)
+{
+  json_object *extents = opaque, *o = json_object_new_object ();
+
+  json_object_object_add (o, "offset", json_object_new_uint64 (offset));
+  json_object_object_add (o, "length", json_object_new_uint64 (length));
+  json_object_object_add (o, "type", json_object_new_string
+                          (type & OVERLAY_EXTENT_ZERO ? "zero" : "data"));
+  json_object_array_add (extents, o);
+  return 0;
+}
+
+/* changes.json: the extents that the conversion changed, so that a user
+ * of snapshots can copy a delta and then only these again.
+ */
+static int
+make_changes (void)
+{
+  json_object *root = json_object_new_object ();
+  json_object *array = json_object_new_array ();
+  char *text;
+  size_t i;
+  int err = 0, r = 0;
+
+  json_object_object_add (root, "version", json_object_new_int (1));
+  json_object_object_add (root, "disks", array);
+  for (i = 0; i < config->nr_disks && r == 0; ++i) {
+    json_object *d = json_object_new_object ();
+    json_object *extents = json_object_new_array ();
+
+    json_object_array_add (array, d);
+    json_object_object_add (d, "export",
+                            json_object_new_string (disks[i].name));
+    json_object_object_add (d, "size",
+                            json_object_new_uint64 (disks[i].size));
+    json_object_object_add (d, "extents", extents);
+    r = overlay_changes (disks[i].overlay, add_change, extents, &err);
+  }
+  text = r == 0 ? strdup (json_object_to_json_string_ext
+                          (root, JSON_C_TO_STRING_PRETTY)) : NULL;
+  json_object_put (root);
+  if (text == NULL)
+    return -1;
+  return documents_add (&documents, "changes.json", text, strlen (text));
+}
+
+/* Everything that needs the contexts and the work directory. */
+static int
+convert_in (const char *workdir, struct open_disk *open)
+{
+  CLEANUP_FREE char *outdir = NULL, *source_json = NULL;
+  struct endpoint_disk *ep_disks = NULL;
+  struct endpoint_options ep_opts = { .dir = workdir, .log = endpoint_log };
+  struct endpoint *ep = NULL;
+  size_t i;
+  int r = -1, err = 0;
+
+  if (asprintf (&outdir, "%s/out", workdir) == -1) {
+    outdir = NULL;
+    goto out;
+  }
+  if (mkdir (outdir, 0700) == -1)
+    goto out;
+
+  say ("Opening the source");
+  ep_disks = calloc (config->nr_disks, sizeof *ep_disks);
+  if (ep_disks == NULL)
+    goto out;
+  if (config->source_export) {
+    source_json = read_source (config->source_export);
+    if (source_json == NULL)
+      goto out;
+  }
+  for (i = 0; i < config->nr_disks; ++i) {
+    if (open_disk (&open[i], config->disks[i]) == -1)
+      goto out;
+    disks[i].name = config->disks[i];
+    disks[i].overlay = open[i].overlay;
+    disks[i].size = overlay_size (open[i].overlay);
+    ep_disks[i] = (struct endpoint_disk){
+      .name = config->disks[i],
+      .size = disks[i].size,
+      .opaque = &open[i],
+      .pread = disk_pread,
+      .pwrite = disk_pwrite,
+      .zero = disk_zero,
+      .flush = disk_flush,
+    };
+  }
+
+  ep = endpoint_start (ep_disks, config->nr_disks, &ep_opts, &err);
+  if (ep == NULL) {
+    set_failure ("endpoint-failed", "cannot listen in %s: %s", workdir,
+                 strerror (err));
+    goto out;
+  }
+  if (run_helper (workdir, outdir, endpoint_socket (ep), source_json) == -1)
+    goto out;
+  if (documents_load (&documents, outdir) == -1) {
+    set_failure ("documents-failed", "cannot read the documents of the "
+                 "conversion: %m");
+    goto out;
+  }
+  r = 0;
+
+ out:
+  if (r == -1)
+    set_failure ("out-of-resources", "cannot prepare the conversion: %m");
+  /* First the endpoint: it uses the contexts. */
+  endpoint_stop (ep);
+  free (ep_disks);
+  return r;
+}
+
+static int
+convert (void)
+{
+  CLEANUP_FREE char *workdir = NULL;
+  struct open_disk *open;
+  size_t i;
+  int r;
+
+  open = calloc (config->nr_disks, sizeof *open);
+  disks = calloc (config->nr_disks, sizeof *disks);
+  if (open == NULL || disks == NULL ||
+      asprintf (&workdir, "%s/v2v-XXXXXX", config->tmpdir) == -1) {
+    workdir = NULL;
+    set_failure ("out-of-resources", "out of memory");
+    free (open);
+    return -1;
+  }
+  if (mkdtemp (workdir) == NULL) {
+    set_failure ("out-of-resources", "cannot make a directory in %s: %m "
+                 "(choose another with v2v-tmpdir=DIR)", config->tmpdir);
+    free (open);
+    return -1;
+  }
+
+  for (i = 0; i < config->nr_disks; ++i)
+    pthread_mutex_init (&open[i].lock, NULL);
+  r = convert_in (workdir, open);
+  for (i = 0; i < config->nr_disks; ++i) {
+    if (open[i].next)
+      close_layer (open[i].next);
+    pthread_mutex_destroy (&open[i].lock);
+  }
+  free (open);
+  /* Invariant 4. */
+  nftw (workdir, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+
+  if (r == -1)
+    return -1;
+  for (i = 0; i < config->nr_disks; ++i)
+    overlay_set_copy_on_read (disks[i].overlay, false);
+  if (make_changes () == -1) {
+    set_failure ("documents-failed", "cannot list the changes");
+    return -1;
+  }
+  if (config->metadata_dir &&
+      documents_save (&documents, config->metadata_dir) == -1) {
+    set_failure ("metadata-dir-failed", "cannot write the documents to "
+                 "v2v-metadata-dir=%s: %m", config->metadata_dir);
+    return -1;
+  }
+  return 0;
+}
+
+static void
+free_results (void)
+{
+  size_t i;
+
+  for (i = 0; disks && i < config->nr_disks; ++i) {
+    if (disks[i].overlay)
+      overlay_close (disks[i].overlay);
+  }
+  free (disks);
+  disks = NULL;
+  documents_free (&documents);
+}
+
+static void *
+conversion_thread (void *vp)
+{
+  int r;
+
+  (void)vp;
+  r = convert ();
+  if (r == 0)
+    say ("The guest is converted");
+  else {
+    nbdkit_error ("v2v-convert: %s (code: %s)",
+                  fail_message ? fail_message : "out of memory",
+                  fail_code ? fail_code : "out-of-resources");
+    /* Invariant 2. */
+    free_results ();
+  }
+
+  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&lock);
+  state = r == 0 ? DONE : FAILED;
+  pthread_cond_broadcast (&changed);
+  return NULL;
+}
+
+/*--------------------------------------------------------------------*/
+
+void
+conversion_init (const struct convert_config *conf, nbdkit_backend *b)
+{
+  config = conf;
+  backend = b;
+}
+
+/* The caller holds the lock. */
+static int
+start_locked (void)
+{
+  int err;
+
+  if (state != IDLE)
+    return 0;
+  clock_gettime (CLOCK_MONOTONIC, &started);
+  err = pthread_create (&thread, NULL, conversion_thread, NULL);
+  if (err != 0) {
+    nbdkit_error ("v2v-convert: pthread_create: %s", strerror (err));
+    return -1;
+  }
+  thread_started = true;
+  state = RUNNING;
+  return 0;
+}
+
+int
+conversion_start (void)
+{
+  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&lock);
+  return start_locked ();
+}
+
+int
+conversion_wait (void)
+{
+  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&lock);
+
+  if (start_locked () == -1)
+    return -1;
+  while (state == RUNNING)
+    pthread_cond_wait (&changed, &lock);
+  if (state == DONE)
+    return 0;
+  /* From nbdkit 1.40 on the client is told this thread's last error. */
+  nbdkit_error ("v2v-convert: the conversion failed, so this export is not "
+                "served: %s (code: %s)",
+                fail_message ? fail_message : "out of memory",
+                fail_code ? fail_code : "out-of-resources");
+  return -1;
+}
+
+bool
+conversion_is_done (void)
+{
+  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&lock);
+  return state == DONE;
+}
+
+const struct converted_disk *
+conversion_disk (const char *name)
+{
+  size_t i;
+
+  for (i = 0; i < config->nr_disks; ++i) {
+    if (strcmp (disks[i].name, name) == 0)
+      return &disks[i];
+  }
+  return NULL;
+}
+
+const struct document *
+conversion_document (const char *name)
+{
+  return documents_find (&documents, name);
+}
+
+const struct document_list *
+conversion_documents (void)
+{
+  return &documents;
+}
+
+void
+conversion_cleanup (void)
+{
+  if (thread_started)
+    pthread_join (thread, NULL);
+  thread_started = false;
+  if (state == DONE)
+    free_results ();
+  free (fail_code);
+  free (fail_message);
+  fail_code = fail_message = NULL;
+  state = IDLE;
+}

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Included by filters/convert/helper/Makefile.am.
+
+# Everything but main() and what a conversion does.
+noinst_LTLIBRARIES += libhelper.la
+libhelper_la_SOURCES = \
+	appliance.c appliance.h \
+	devices.c devices.h \
+	documents.c documents.h \
+	fstab.c fstab.h \
+	guest.c guest.h \
+	identity.c identity.h \
+	inspection.c inspection.h \
+	janitor.c janitor.h \
+	kernel.c kernel.h \
+	keys.c keys.h \
+	linux/linux.h \
+	mounts.c \
+	options.c options.h \
+	report.c report.h \
+	run.c run.h \
+	scan.c scan.h \
+	$(NULL)
+libhelper_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir) \
+	-I$(top_srcdir)/common/vm
+libhelper_la_CFLAGS = $(AM_CFLAGS) \
+	$(LIBGUESTFS_CFLAGS) $(LIBXML2_CFLAGS) $(JSON_C_CFLAGS) \
+	$(GNUTLS_CFLAGS) $(LZMA_CFLAGS) $(ZLIB_CFLAGS) $(ZSTD_CFLAGS) \
+	$(LZ4_CFLAGS) -pthread
+libhelper_la_LIBADD = \
+	libtarget.la \
+	$(top_builddir)/common/vm/libvm.la \
+	$(LIBGUESTFS_LIBS) $(LIBXML2_LIBS) $(JSON_C_LIBS) $(GNUTLS_LIBS) \
+	$(LZMA_LIBS) $(ZLIB_LIBS) $(ZSTD_LIBS) $(LZ4_LIBS) -lpthread
+
+libexec_PROGRAMS += v2v-convert-helper
+v2v_convert_helper_SOURCES = main.c
+v2v_convert_helper_LDADD = \
+	libhelper.la \
+	liblinux.la \
+	libinitrd.la \
+	$(NULL)

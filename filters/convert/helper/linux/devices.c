@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Glue: which files name disks, and what is on the disks.  What is asked
+ * of the appliance is asked once, and only about partitions that some
+ * file names (0.1 s each under TCG); a guest whose files use UUIDs
+ * throughout costs nothing.
+ */
+
+#include <config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "devedit.h"
+#include "devmap.h"
+#include "state.h"
+#include "v2v-utils.h"
+#include "vm.h"
+
+struct known {
+  unsigned disk, part;
+  bool complete;                /* partuuid was looked for */
+  struct devid id;
+};
+
+struct view {
+  struct linux_state *st;
+  char **devices;               /* of the appliance, by disk index */
+  char **partitions;            /* NULL = not asked yet */
+  struct known *known;
+  size_t nr_known;
+  bool all;                     /* everything was looked at, for clones */
+  const char *path;             /* file being edited */
+  bool error;
+};
+
+static void
+copy_id (char *to, size_t size, const char *from)
+{
+  snprintf (to, size, "%s", from ? from : "");
+}
+
+/* Ask blkid, quietly: a partition without content is an error to it. */
+static void
+blkid (struct view *v, const char *dev, struct devid *id)
+{
+  guestfs_h *g = v->st->gst->g;
+  char **kv;
+  size_t i;
+
+  guestfs_push_error_handler (g, NULL, NULL);
+  kv = guestfs_blkid (g, dev);
+  guestfs_pop_error_handler (g);
+  for (i = 0; kv && kv[i] && kv[i + 1]; i += 2) {
+    if (strcmp (kv[i], "UUID") == 0)
+      copy_id (id->uuid, sizeof id->uuid, kv[i + 1]);
+    else if (strcmp (kv[i], "TYPE") == 0)
+      copy_id (id->fstype, sizeof id->fstype, kv[i + 1]);
+    else if (strcmp (kv[i], "PART_ENTRY_UUID") == 0)
+      copy_id (id->partuuid, sizeof id->partuuid, kv[i + 1]);
+  }
+  guest_free_strings (kv);
+}
+
+static bool
+has (char **list, const char *s)
+{
+  size_t i;
+
+  for (i = 0; list && list[i]; i++)
+    if (strcmp (list[i], s) == 0)
+      return true;
+  return false;
+}
+
+static struct known *
+remember (struct view *v, unsigned disk, unsigned part)
+{
+  struct known *k;
+  size_t i;
+
+  for (i = 0; i < v->nr_known; i++)
+    if (v->known[i].disk == disk && v->known[i].part == part)
+      return &v->known[i];
+  k = realloc (v->known, (v->nr_known + 1) * sizeof *k);
+  if (!k) {
+    v->error = true;
+    return NULL;
+  }
+  v->known = k;
+  k = &k[v->nr_known++];
+  memset (k, 0, sizeof *k);
+  k->disk = disk;
+  k->part = part;
+  return k;
+}
+
+/* Disks that were cloned carry the same UUIDs; those are nobody's name. */
+static void
+drop_clones (struct view *v)
+{
+  size_t i, j;
+
+  for (i = 0; i < v->nr_known; i++)
+    for (j = i + 1; j < v->nr_known; j++) {
+      struct devid *a = &v->known[i].id, *b = &v->known[j].id;
+
+      if (a->partuuid[0] && strcmp (a->partuuid, b->partuuid) == 0)
+        a->partuuid[0] = b->partuuid[0] = '\0';
+      if (a->uuid[0] && strcmp (a->uuid, b->uuid) == 0 &&
+          strcmp (a->fstype, "btrfs") != 0 &&
+          strcmp (a->fstype, "linux_raid_member") != 0) {
+        report_warning (v->st->gst->report, "duplicate-uuid",
+                        "two file systems have the same UUID %s; they are "
+                        "told apart by their partitions", a->uuid);
+        a->uuid[0] = b->uuid[0] = '\0';
+      }
+    }
+}
+
+/* Asked only when needed: it costs 0.25 s under TCG. */
+static bool
+is_partition (struct view *v, const char *dev)
+{
+  if (!v->partitions)
+    v->partitions = guestfs_list_partitions (v->st->gst->g);
+  return has (v->partitions, dev);
+}
+
+static void
+look_at_all (struct view *v)
+{
+  size_t i;
+
+  v->all = true;
+  is_partition (v, "");
+  for (i = 0; v->partitions && v->partitions[i]; i++) {
+    const struct span name = span_of (v->partitions[i]);
+    struct devname d;
+    struct known *k;
+
+    if (!devname_parse (name, &d) || d.part == 0)
+      continue;
+    k = remember (v, d.index, d.part);
+    if (!k)
+      return;
+    blkid (v, v->partitions[i], &k->id);
+    k->complete = true;
+  }
+  drop_clones (v);
+}
+
+static int
+identify (void *opaque, unsigned disk, unsigned part, bool want_partuuid,
+          struct devid *id)
+{
+  struct view *v = opaque;
+  struct guest *gst = v->st->gst;
+  struct known *k;
+  char dev[64];
+  size_t i;
+
+  for (i = 0; v->devices && v->devices[i] && i < disk; i++)
+    ;
+  if (!v->devices || !v->devices[i])
+    return 0;
+  if (part)
+    snprintf (dev, sizeof dev, "%s%u", v->devices[i], part);
+  else
+    snprintf (dev, sizeof dev, "%s", v->devices[i]);
+  if (!v->all && v->devices[0] && v->devices[1])
+    look_at_all (v);
+
+  k = remember (v, disk, part);
+  if (!k)
+    return -1;
+  if (!k->complete && !k->id.uuid[0])
+    for (i = 0; i < gst->nr_mounts; i++)
+      if (gst->mounts[i].mountable && gst->mounts[i].uuid &&
+          strcmp (gst->mounts[i].mountable, dev) == 0) {
+        copy_id (k->id.uuid, sizeof k->id.uuid, gst->mounts[i].uuid);
+        copy_id (k->id.fstype, sizeof k->id.fstype, gst->mounts[i].fstype);
+        break;
+      }
+  if (!k->complete && (want_partuuid || !k->id.uuid[0])) {
+    blkid (v, dev, &k->id);
+    k->complete = true;
+  }
+  /* Nothing on it, or no such partition? */
+  if (part && !k->id.uuid[0] && !k->id.partuuid[0] && !is_partition (v, dev))
+    return 0;
+  *id = k->id;
+  return 1;
+}
+
+static void
+unknown (void *opaque, struct span name)
+{
+  struct view *v = opaque;
+
+  if (span_is (name, "grubenv"))
+    report_warning (v->st->gst->report, "grubenv-full",
+                    "%s has no room for the new names of disks and was "
+                    "left as it was", v->path);
+  else
+    report_warning (v->st->gst->report, "device-unknown",
+                    "%s refers to %.*s, which is not on the disks that are "
+                    "converted; correct it by hand if it is needed",
+                    v->path, (int)V2V_MIN (name.n, 200), name.p);
+}
+
+static enum devbus
+bus_of (const struct vm *vm, size_t disk)
+{
+  if (!vm || disk >= vm->nr_disks)
+    return DEVBUS_UNKNOWN;
+  switch (vm->disks[disk].controller) {
+  case VM_CONTROLLER_IDE: return DEVBUS_IDE;
+  case VM_CONTROLLER_SATA:
+  case VM_CONTROLLER_SCSI:
+  case VM_CONTROLLER_VIRTIO_SCSI: return DEVBUS_SCSI;
+  case VM_CONTROLLER_NVME: return DEVBUS_NVME;
+  case VM_CONTROLLER_VIRTIO_BLK: return DEVBUS_VIRTIO;
+  case VM_CONTROLLER_XEN: return DEVBUS_XEN;
+  default: return DEVBUS_UNKNOWN;
+  }
+}
+
+/* The files, each with the grammar that it has. */
+static const struct {
+  const char *path;
+  devedit_fn *edit;
+} fixed[] = {
+  { "/etc/fstab", edit_fstab },
+  { "/etc/crypttab", edit_crypttab },
+  { "/boot/grub/grub.cfg", edit_bootconf },
+  { "/boot/grub2/grub.cfg", edit_bootconf },
+  { "/boot/grub/grub.conf", edit_bootconf },
+  { "/boot/grub/menu.lst", edit_bootconf },
+  { "/boot/grub/custom.cfg", edit_bootconf },
+  { "/boot/grub2/custom.cfg", edit_bootconf },
+  { "/boot/extlinux/extlinux.conf", edit_bootconf },
+  { "/boot/extlinux.conf", edit_bootconf },
+  { "/boot/syslinux/syslinux.cfg", edit_bootconf },
+  { "/boot/grub/grubenv", edit_grubenv },
+  { "/boot/grub2/grubenv", edit_grubenv },
+  { "/boot/grub/device.map", edit_device_map },
+  { "/boot/grub2/device.map", edit_device_map },
+  { "/etc/default/grub", edit_assignments },
+  { "/etc/sysconfig/grub", edit_assignments },
+  { "/etc/sysconfig/bootloader", edit_assignments },
+  { "/etc/update-extlinux.conf", edit_assignments },
+  { "/etc/dracut.conf", edit_assignments },
+  { "/etc/kernel/cmdline", edit_cmdline },
+  { "/usr/lib/kernel/cmdline", edit_cmdline },
+  { "/etc/mdadm.conf", edit_mdadm_conf },
+  { "/etc/mdadm/mdadm.conf", edit_mdadm_conf },
+  { "/etc/lvm/lvm.conf", edit_lvm_conf },
+  { "/etc/lvm/lvmlocal.conf", edit_lvm_conf },
+  { "/etc/initramfs-tools/conf.d/resume", edit_resume_conf },
+  { "/etc/inittab", edit_inittab },
+  { "/etc/securetty", edit_securetty },
+};
+
+static const struct {
+  const char *dir, *suffix;
+  devedit_fn *edit;
+} globbed[] = {
+  { "/loader/entries/", ".conf", edit_bootconf },
+  { "/EFI/", "/grub.cfg", edit_bootconf },
+  { "/EFI/", "/grubenv", edit_grubenv },
+  { "/EFI/", "/grub.conf", edit_bootconf },
+  { "/etc/default/grub.d/", ".cfg", edit_assignments },
+  { "/etc/dracut.conf.d/", ".conf", edit_assignments },
+  { "/etc/cmdline.d/", ".conf", edit_cmdline },
+};
+
+#define GLOB                                                              \
+  "/{boot/loader/entries/*.conf,boot/efi/loader/entries/*.conf,"          \
+  "efi/loader/entries/*.conf,boot/efi/EFI/*/grub.cfg,"                    \
+  "boot/efi/EFI/*/grub.conf,boot/efi/EFI/*/grubenv,"                      \
+  "etc/default/grub.d/*.cfg,etc/dracut.conf.d/*.conf,"                    \
+  "etc/cmdline.d/*.conf}"
+
+static devedit_fn *
+editor_of (const char *path)
+{
+  size_t i, n = strlen (path);
+
+  for (i = 0; i < V2V_ARRAY_SIZE (globbed); i++)
+    if (strstr (path, globbed[i].dir) && n > strlen (globbed[i].suffix) &&
+        strcmp (path + n - strlen (globbed[i].suffix),
+                globbed[i].suffix) == 0)
+      return globbed[i].edit;
+  return NULL;
+}
+
+static int
+edit (struct view *v, struct devmap *map, const char *path,
+      devedit_fn *editor)
+{
+  CLEANUP_TEXT struct text out = TEXT_INIT;
+  struct conf_file *f = conf_get (v->st, path);
+
+  if (!f)
+    return -1;
+  if (!f->data || f->size == 0)
+    return 0;
+  v->path = path;
+  editor ((struct span) { f->data, f->size }, map, &out);
+  if (out.failed || v->error) {
+    linux_oom (v->st);
+    return -1;
+  }
+  return conf_set (v->st, f, out.data, out.len,
+                   "names of disks and consoles that hold on any bus");
+}
+
+/* Two names of one file would be edited and written twice. */
+static bool
+is_alias (struct linux_state *st, const char *path, const char *of)
+{
+  struct conf_file *a = conf_get (st, path), *b = conf_get (st, of);
+  char *target;
+
+  if (!a || !b || !a->data || !b->data || a->size != b->size ||
+      memcmp (a->data, b->data, a->size) != 0)
+    return false;
+  target = guest_readlink (st->gst, path);
+  free (target);
+  return target != NULL;
+}
+
+/* Debian's initrd has a copy of the resume device's old name and waits half
+ * a minute for it, unless the kernel's command line knows better.
+ */
+static int
+plan_resume (struct linux_state *st)
+{
+  CLEANUP_TEXT struct text out = TEXT_INIT;
+  CLEANUP_FREE char *value = NULL;
+  struct conf_file *f = conf_get (st, "/etc/initramfs-tools/conf.d/resume");
+  struct conf_file *cfg = conf_get (st, "/boot/grub/grub.cfg");
+
+  if (!f || !cfg)
+    return -1;
+  if (!f->dirty || !f->data || !cfg->data)
+    return 0;
+  value = text_shell_var (f->data, f->size, "RESUME");
+  if (!value || !(strncmp (value, "UUID=", 5) == 0 ||
+                  strncmp (value, "PARTUUID=", 9) == 0))
+    return 0;
+  edit_add_resume ((struct span) { cfg->data, cfg->size }, value, &out);
+  if (out.failed) {
+    linux_oom (st);
+    return -1;
+  }
+  return conf_set (st, cfg, out.data ? out.data : "", out.len,
+                   "the initrd knows an old name of the resume device");
+}
+
+static int
+root_is_known (struct view *v, struct devmap *map)
+{
+  struct conf_file *f = conf_get (v->st, "/etc/fstab");
+  struct span in, line, eol, space, spec, mnt;
+  unsigned disk, part;
+
+  if (!f)
+    return -1;
+  in = (struct span) { f->data ? f->data : "", f->data ? f->size : 0 };
+  while (span_line (&in, &line, &eol)) {
+    if (!span_word (&line, &space, &spec) ||
+        !span_word (&line, &space, &mnt) || !span_is (mnt, "/") ||
+        span_starts (spec, "#"))
+      continue;
+    if (devmap_find (map, spec, &disk, &part) == -1) {
+      report_error (v->st->gst->report, "root-device-unknown",
+                    "the guest's fstab mounts %.*s as its root, but which "
+                    "disk that is cannot be told; give all of the guest's "
+                    "disks in their order, or change fstab to UUID= in the "
+                    "source", (int)V2V_MIN (spec.n, 200), spec.p);
+      return -1;
+    }
+  }
+  return 0;
+}
+
+int
+devices_plan (struct linux_state *st)
+{
+  struct guest *gst = st->gst;
+  struct view v = { .st = st };
+  struct devmap map = {
+    .root_disk = -1, .root_part = -1,
+    .identify = identify, .unknown = unknown, .opaque = &v,
+  };
+  struct conf_file *fstab;
+  const char **paths = NULL;
+  char **names = NULL;
+  const char *root = gst->root ? gst->root : "";
+  struct devname d;
+  size_t i, n;
+  int r = -1;
+
+  names = guest_glob (gst, GLOB);
+  if (!names) {
+    linux_oom (st);
+    return -1;
+  }
+  for (n = 0; names[n]; n++)
+    ;
+  paths = calloc (V2V_ARRAY_SIZE (fixed) + n + 1, sizeof *paths);
+  if (!paths) {
+    linux_oom (st);
+    goto out;
+  }
+  for (i = 0; i < V2V_ARRAY_SIZE (fixed); i++)
+    paths[i] = fixed[i].path;
+  memcpy (paths + i, names, n * sizeof *paths);
+  if (conf_preload (st, paths) == -1)
+    goto out;
+
+  v.devices = guestfs_list_devices (gst->g);
+  if (!v.devices) {
+    report_error (gst->report, "appliance",
+                  "cannot list the guest's disks: %s",
+                  guestfs_last_error (gst->g));
+    goto out;
+  }
+  for (i = 0; v.devices[i] && i < DEVMAP_MAX_DISKS; i++)
+    map.bus[i] = bus_of (gst->source, i);
+  map.nr_disks = i;
+  if (strncmp (root, "btrfsvol:", 9) == 0)
+    root += 9;
+  /* "/dev/sda2/@rootfs" */
+  if (strncmp (root, "/dev/", 5) == 0 &&
+      devname_parse ((struct span) { root,
+                                     5 + strcspn (root + 5, "/") }, &d) &&
+      d.family == DEV_SD) {
+    map.root_disk = d.index;
+    map.root_part = d.part;
+  }
+  fstab = conf_get (st, "/etc/fstab");
+  if (!fstab)
+    goto out;
+  devmap_solve (&map, (struct span) { fstab->data ? fstab->data : "",
+                                      fstab->data ? fstab->size : 0 });
+  if (root_is_known (&v, &map) == -1)
+    goto out;
+
+  for (i = 0; i < V2V_ARRAY_SIZE (fixed); i++) {
+    if (strcmp (fixed[i].path, "/etc/sysconfig/grub") == 0 &&
+        is_alias (st, fixed[i].path, "/etc/default/grub"))
+      continue;
+    if (strcmp (fixed[i].path, "/boot/grub/menu.lst") == 0 &&
+        is_alias (st, fixed[i].path, "/boot/grub/grub.conf"))
+      continue;
+    if (strcmp (fixed[i].path, "/boot/grub2/grubenv") == 0) {
+      char *target = guest_readlink (gst, fixed[i].path);
+
+      free (target);            /* to the ESP, edited there */
+      if (target)
+        continue;
+    }
+    if (edit (&v, &map, fixed[i].path, fixed[i].edit) == -1)
+      goto out;
+  }
+  for (i = 0; names[i]; i++) {
+    devedit_fn *editor = editor_of (names[i]);
+
+    if (editor && edit (&v, &map, names[i], editor) == -1)
+      goto out;
+  }
+  r = plan_resume (st);
+ out:
+  guest_free_strings (names);
+  guest_free_strings (v.devices);
+  guest_free_strings (v.partitions);
+  free (v.known);
+  free (paths);
+  return r;
+}

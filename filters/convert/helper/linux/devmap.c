@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Device names.
+ *
+ * A name like /dev/sdb3 means "partition 3 of the second disk that the
+ * SCSI layer found".  On the target the disk is on another bus, so that
+ * every such name is replaced by what belongs to the data: the UUID of
+ * the file system, else the UUID of the partition, and only where there
+ * is neither by the name on the new bus.
+ *
+ * Which disk a name means:
+ *
+ * 1. Each family of names (sd, hd, vd, xvd, nvme, cciss) numbers the disks
+ *    of its own buses.  If the source's description says on which bus a
+ *    disk was, only those disks take part; a disk of unknown bus takes
+ *    part in every family.  IDE disks are hd to old kernels, sd to newer
+ *    ones.
+ * 2. The guess "in the order given" is tested against fstab: the
+ *    partition must exist, its content must be what fstab mounts, and the
+ *    line for "/" must name the partition that holds this very fstab.
+ * 3. If the guess fails, all orders (of up to 5 disks) are tried.  The
+ *    one that fits is taken if all that fit agree about every name in
+ *    fstab.  If none fits, or they disagree, the family is unknown: its
+ *    names are left as they are and reported.  A wrong UUID would mount
+ *    the wrong disk; a wrong name at worst mounts nothing.
+ *
+ * Names under by-path and by-id are resolved for guests with one disk;
+ * with several, by-path of SCSI is by its target number, if proved.
+ */
+
+#include <config.h>
+
+#include <ctype.h>
+#include <stdio.h>
+
+#include "devmap.h"
+#include "v2v-utils.h"
+
+/* Digits at the start of S, at most 4.  False if there are none. */
+static bool
+number (struct span *s, unsigned *n)
+{
+  size_t i = 0;
+
+  *n = 0;
+  while (i < s->n && i < 4 && isdigit ((unsigned char)s->p[i]))
+    *n = *n * 10 + (s->p[i++] - '0');
+  if (i == 0 || (i < s->n && isdigit ((unsigned char)s->p[i])))
+    return false;
+  *s = span_skip (*s, i);
+  return true;
+}
+
+/* The rest of a name after the disk: nothing, or SEP and a partition. */
+static bool
+partition (struct span s, const char *sep, unsigned *part)
+{
+  *part = 0;
+  if (s.n == 0)
+    return true;
+  if (!span_starts (s, sep))
+    return false;
+  s = span_skip (s, strlen (sep));
+  return number (&s, part) && s.n == 0 && *part > 0;
+}
+
+/* "b3": letters, then a partition. */
+static bool
+lettered (struct span s, struct devname *out)
+{
+  unsigned n = 0;
+  size_t i;
+
+  for (i = 0; i < s.n && s.p[i] >= 'a' && s.p[i] <= 'z'; i++) {
+    if (i == 3)
+      return false;
+    n = n * 26 + (s.p[i] - 'a' + 1);
+  }
+  if (i == 0)
+    return false;
+  out->index = n - 1;
+  return partition (span_skip (s, i), "", &out->part);
+}
+
+/* Take "-partN" off the end of S. */
+static bool
+part_suffix (struct span *s, unsigned *part)
+{
+  size_t i = s->n;
+
+  *part = 0;
+  while (i > 0 && isdigit ((unsigned char)s->p[i - 1]))
+    i--;
+  if (i < s->n && i >= 5 && memcmp (s->p + i - 5, "-part", 5) == 0) {
+    struct span digits = { s->p + i, s->n - i };
+
+    if (!number (&digits, part) || *part == 0)
+      return false;
+    s->n = i - 5;
+  }
+  return true;
+}
+
+static bool
+contains (struct span s, const char *what)
+{
+  return s.n && memmem (s.p, s.n, what, strlen (what)) != NULL;
+}
+
+static bool
+by_path (struct span s, struct devname *out)
+{
+  const char *p;
+  unsigned host, channel, target, lun;
+  struct span rest;
+
+  out->family = DEV_PATH;
+  out->index = 0;
+  if (!part_suffix (&s, &out->part) || s.n == 0 || contains (s, "usb") ||
+      contains (s, "fdc"))
+    return false;
+  p = memmem (s.p, s.n, "-scsi-", 6);
+  if (!p)
+    return true;
+  rest = span_skip (s, p + 6 - s.p);
+  if (number (&rest, &host) && span_starts (rest, ":") &&
+      (rest = span_skip (rest, 1), number (&rest, &channel)) &&
+      span_starts (rest, ":") &&
+      (rest = span_skip (rest, 1), number (&rest, &target)) &&
+      span_starts (rest, ":") &&
+      (rest = span_skip (rest, 1), number (&rest, &lun)) &&
+      lun == 0 && target != 7) {
+    /* The adapter itself is target 7. */
+    out->index = target - (target > 7);
+    return true;
+  }
+  out->index = DEVMAP_MAX_DISKS;
+  return true;
+}
+
+static bool
+by_id (struct span s, struct devname *out)
+{
+  static const char *const disks[] = {
+    "ata-", "scsi-", "wwn-", "nvme-", "virtio-", "cciss-",
+  };
+  size_t i;
+
+  out->family = DEV_ID;
+  out->index = 0;
+  if (contains (s, "CDROM") || contains (s, "CD-ROM") || contains (s, "DVD") ||
+      contains (s, "_CD"))
+    return false;
+  for (i = 0; i < V2V_ARRAY_SIZE (disks); i++)
+    if (span_starts (s, disks[i]))
+      return part_suffix (&s, &out->part) && s.n > 0;
+  return false;
+}
+
+bool
+devname_parse (struct span s, struct devname *out)
+{
+  unsigned a, b;
+
+  if (!span_starts (s, "/dev/"))
+    return false;
+  s = span_skip (s, 5);
+  if (span_starts (s, "disk/by-path/"))
+    return by_path (span_skip (s, 13), out);
+  if (span_starts (s, "disk/by-id/"))
+    return by_id (span_skip (s, 11), out);
+  if (span_starts (s, "sd") || span_starts (s, "hd") ||
+      span_starts (s, "vd")) {
+    out->family = s.p[0] == 's' ? DEV_SD : s.p[0] == 'h' ? DEV_HD : DEV_VD;
+    return lettered (span_skip (s, 2), out);
+  }
+  if (span_starts (s, "xvd")) {
+    out->family = DEV_XVD;
+    return lettered (span_skip (s, 3), out);
+  }
+  if (span_starts (s, "nvme")) {
+    s = span_skip (s, 4);
+    out->family = DEV_NVME;
+    if (!number (&s, &a) || !span_starts (s, "n"))
+      return false;
+    s = span_skip (s, 1);
+    if (!number (&s, &b) || b == 0)
+      return false;
+    /* One controller with several namespaces, or several with one. */
+    out->index = a + b - 1;
+    return partition (s, "p", &out->part);
+  }
+  if (span_starts (s, "cciss/c")) {
+    s = span_skip (s, 7);
+    out->family = DEV_CCISS;
+    if (!number (&s, &a) || !span_starts (s, "d"))
+      return false;
+    s = span_skip (s, 1);
+    if (!number (&s, &b))
+      return false;
+    out->index = a * 16 + b;
+    return partition (s, "p", &out->part);
+  }
+  return false;
+}
+
+/* Can the names of family F mean a disk on BUS? */
+static bool
+family_has (enum devfamily f, enum devbus bus)
+{
+  switch (bus) {
+  case DEVBUS_IDE: return f == DEV_HD || f == DEV_SD || f == DEV_XVD;
+  case DEVBUS_SCSI: return f == DEV_SD || f == DEV_CCISS || f == DEV_XVD;
+  case DEVBUS_NVME: return f == DEV_NVME;
+  case DEVBUS_VIRTIO: return f == DEV_VD;
+  case DEVBUS_XEN: return f == DEV_XVD || f == DEV_SD || f == DEV_HD;
+  default: return true;
+  }
+}
+
+/* Does fstab's type T fit what blkid found? */
+static bool
+fits (struct span t, const struct devid *id)
+{
+  const struct span seen = span_of (id->fstype);
+
+  if (span_is (t, "auto") || span_is (t, "none") || t.n == 0)
+    return true;
+  if (span_starts (t, "ext") && t.n == 4)
+    return span_starts (seen, "ext") && seen.n == 4;
+  if (span_is (t, "vfat") || span_is (t, "msdos"))
+    return span_is (seen, "vfat");
+  if (span_starts (t, "ntfs") || span_is (t, "fuseblk"))
+    return span_is (seen, "ntfs");
+  if (span_is (t, "swap"))      /* a hibernated system's is swsuspend */
+    return span_starts (seen, "sw");
+  return seen.n == t.n && memcmp (seen.p, t.p, t.n) == 0;
+}
+
+/* One line of fstab that a family's order must explain. */
+struct witness {
+  struct devname name;
+  struct span fstype;
+  bool root;
+};
+
+#define MAX_WITNESSES 64
+
+static size_t
+collect (struct span fstab, enum devfamily f, unsigned first,
+         struct witness *w)
+{
+  struct span line, eol, space, word[4];
+  size_t n = 0, i;
+
+  while (n < MAX_WITNESSES && span_line (&fstab, &line, &eol)) {
+    for (i = 0; i < 4; i++)
+      if (!span_word (&line, &space, &word[i]))
+        word[i] = (struct span) { "", 0 };
+    if (word[1].n == 0 || span_starts (word[0], "#") ||
+        !devname_parse (word[0], &w[n].name) || w[n].name.family != f)
+      continue;
+    /* A CD-ROM, or something else that need not be there. */
+    if (contains (word[2], "iso9660") || contains (word[2], "udf") ||
+        contains (word[3], "noauto"))
+      continue;
+    if (w[n].name.index < first)
+      continue;
+    w[n].name.index -= first;
+    w[n].fstype = word[2];
+    w[n].root = span_is (word[1], "/");
+    n++;
+  }
+  return n;
+}
+
+static bool
+explains (struct devmap *map, const struct witness *w, size_t nr,
+          const unsigned *order, unsigned count)
+{
+  struct devid id;
+  size_t i;
+
+  for (i = 0; i < nr; i++) {
+    unsigned disk;
+
+    if (w[i].name.index >= count)
+      return false;
+    disk = order[w[i].name.index];
+    if (w[i].root && map->root_disk >= 0 &&
+        (disk != (unsigned)map->root_disk ||
+         w[i].name.part != (unsigned)map->root_part))
+      return false;
+    if (map->identify (map->opaque, disk, w[i].name.part, false, &id) != 1 ||
+        !fits (w[i].fstype, &id))
+      return false;
+  }
+  return true;
+}
+
+/* The next permutation in lexicographic order. */
+static bool
+next_order (unsigned *v, unsigned n)
+{
+  unsigned i, j, t;
+
+  if (n < 2)
+    return false;
+  for (i = n - 1; i > 0 && v[i - 1] >= v[i]; i--)
+    ;
+  if (i == 0)
+    return false;
+  for (j = n - 1; v[j] <= v[i - 1]; j--)
+    ;
+  t = v[i - 1], v[i - 1] = v[j], v[j] = t;
+  for (j = n - 1; i < j; i++, j--)
+    t = v[i], v[i] = v[j], v[j] = t;
+  return true;
+}
+
+static void
+solve (struct devmap *map, enum devfamily f, struct span fstab)
+{
+  unsigned *order = map->order[f], n = 0, i, first = 0;
+  unsigned trial[DEVMAP_MAX_DISKS], found[DEVMAP_MAX_DISKS];
+  struct witness w[MAX_WITNESSES];
+  bool have = false;
+  size_t nr;
+
+  for (i = 0; i < map->nr_disks; i++)
+    if (family_has (f, map->bus[i]))
+      order[n++] = i;
+  /* A description that says "SCSI" of a guest that says hda is wrong
+   * (many exports do): trust the guest.
+   */
+  nr = collect (fstab, f, 0, w);
+  if (n == 0 && nr > 0)
+    for (i = 0; i < map->nr_disks; i++)
+      order[n++] = i;
+  map->count[f] = n;
+
+  if (f == DEV_XVD && nr > 0) {
+    for (i = 0, first = 4; i < nr; i++)
+      if (w[i].name.index < 4)
+        first = 0;
+    map->xvd_first = first;
+    nr = collect (fstab, f, first, w);
+  }
+  if (nr == 0 || n == 0 || explains (map, w, nr, order, n))
+    return;
+  if (n == 1) {
+    /* Nothing to choose from.  A single bad line (a disk that was left
+     * behind) must not take the good ones with it.
+     */
+    return;
+  }
+  if (n > 5) {
+    map->count[f] = 0;
+    return;
+  }
+  memcpy (trial, order, n * sizeof *order);
+  do {
+    if (!explains (map, w, nr, trial, n))
+      continue;
+    if (have) {
+      for (i = 0; i < nr; i++)
+        if (trial[w[i].name.index] != found[w[i].name.index]) {
+          map->count[f] = 0;
+          return;
+        }
+    }
+    else
+      memcpy (found, trial, n * sizeof *found);
+    have = true;
+  } while (next_order (trial, n));
+
+  if (have)
+    memcpy (order, found, n * sizeof *order);
+  else {
+    /* Perhaps only one line is bad.  The order as given stands if it at
+     * least puts "/" where it is.
+     */
+    for (i = 0; i < nr; i++)
+      if (w[i].root)
+        break;
+    if (i == nr || !explains (map, &w[i], 1, order, n))
+      map->count[f] = 0;
+  }
+}
+
+/* With several disks a target number tells the rank of a disk only if no
+ * target is left out.  Believe it if "/" is named that way and right.
+ */
+static bool
+path_proved (struct devmap *map, struct span fstab)
+{
+  struct witness w[MAX_WITNESSES];
+  const size_t nr = collect (fstab, DEV_PATH, 0, w);
+  size_t i;
+
+  if (map->root_disk < 0 ||
+      !explains (map, w, nr, map->order[DEV_PATH], map->count[DEV_PATH]))
+    return false;
+  for (i = 0; i < nr; i++)
+    if (w[i].root)
+      return true;
+  return false;
+}
+
+void
+devmap_solve (struct devmap *map, struct span fstab)
+{
+  unsigned f;
+
+  map->nr_disks = V2V_MIN (map->nr_disks, DEVMAP_MAX_DISKS);
+  map->xvd_first = 0;
+  for (f = 0; f < DEV_PATH; f++)
+    solve (map, f, fstab);
+  map->count[DEV_PATH] = map->count[DEV_SD];
+  memcpy (map->order[DEV_PATH], map->order[DEV_SD],
+          sizeof map->order[DEV_SD]);
+  if (map->nr_disks == 1) {
+    map->order[DEV_PATH][0] = 0;
+    map->count[DEV_PATH] = 1;
+  }
+  else if (!path_proved (map, fstab))
+    map->count[DEV_PATH] = 0;
+  map->order[DEV_ID][0] = 0;
+  map->count[DEV_ID] = map->nr_disks == 1;
+}
+
+int
+devmap_find (struct devmap *map, struct span name, unsigned *disk,
+             unsigned *part)
+{
+  struct devname d;
+
+  if (!devname_parse (name, &d))
+    return 0;
+  if (map->nr_disks == 1 && d.family >= DEV_PATH)
+    d.index = 0;
+  if (d.family == DEV_XVD) {
+    if (d.index < map->xvd_first)
+      return -1;
+    d.index -= map->xvd_first;
+  }
+  if (d.index >= map->count[d.family])
+    return -1;
+  *disk = map->order[d.family][d.index];
+  *part = d.part;
+  return 1;
+}
+
+/* What comes from the guest's disk must not break out of a field. */
+static bool
+clean (const char *s)
+{
+  return s[0] && s[strspn (s, "0123456789abcdefghijklmnopqrstuvwxyz"
+                              "ABCDEFGHIJKLMNOPQRSTUVWXYZ-")] == '\0';
+}
+
+static void
+virtio_name (unsigned disk, unsigned part, struct text *out)
+{
+  char letters[8];
+  int i = sizeof letters;
+  unsigned n = disk + 1;
+
+  letters[--i] = '\0';
+  while (n) {
+    letters[--i] = 'a' + (n - 1) % 26;
+    n = (n - 1) / 26;
+  }
+  text_addf (out, "/dev/vd%s", letters + i);
+  if (part)
+    text_addf (out, "%u", part);
+}
+
+int
+devmap_put (struct devmap *map, struct span name, enum devform form,
+            struct text *out)
+{
+  struct devid id;
+  unsigned disk, part;
+  bool uuid, partuuid;
+  int r = devmap_find (map, name, &disk, &part);
+
+  if (r == 1) {
+    memset (&id, 0, sizeof id);
+    if (map->identify (map->opaque, disk, part,
+                       form == DEVFORM_PARTTAG || form == DEVFORM_PARTPATH,
+                       &id) != 1)
+      r = -1;
+  }
+  if (r != 1) {
+    if (r == -1 && map->unknown)
+      map->unknown (map->opaque, name);
+    text_add_span (out, name);
+    return 0;
+  }
+  uuid = clean (id.uuid);
+  partuuid = part && clean (id.partuuid);
+  if (form == DEVFORM_NAME) {
+    struct devname d;
+
+    if (devname_parse (name, &d) && d.family == DEV_VD) {
+      text_add_span (out, name);
+      return 0;
+    }
+    virtio_name (disk, part, out);
+  }
+  else if (uuid && (form == DEVFORM_TAG || form == DEVFORM_PATH ||
+                    (form == DEVFORM_PARTPATH && !partuuid)))
+    text_addf (out, "%s%s",
+               form == DEVFORM_TAG ? "UUID=" : "/dev/disk/by-uuid/",
+               id.uuid);
+  else if (partuuid)
+    text_addf (out, "%s%s",
+               form == DEVFORM_TAG || form == DEVFORM_PARTTAG
+               ? "PARTUUID=" : "/dev/disk/by-partuuid/", id.partuuid);
+  else
+    virtio_name (disk, part, out);
+  return 1;
+}

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# The conversion of Linux guests.  Included by ../Makefile.am.
+
+noinst_LTLIBRARIES += liblinux.la
+
+liblinux_la_SOURCES = \
+	linux/agent.c \
+	linux/bootentries.c \
+	linux/bootentries.h \
+	linux/conf.c \
+	linux/confedit.c \
+	linux/confedit.h \
+	linux/consoleedit.c \
+	linux/devedit.c \
+	linux/devedit.h \
+	linux/devices.c \
+	linux/devmap.c \
+	linux/devmap.h \
+	linux/findkernels.c \
+	linux/firstboot.c \
+	linux/host.h \
+	linux/identity.c \
+	linux/kernels.c \
+	linux/kernels.h \
+	linux/linux.c \
+	linux/linux.h \
+	linux/modindex.c \
+	linux/modindex.h \
+	linux/modprobe.c \
+	linux/netnames.c \
+	linux/netnames.h \
+	linux/network.c \
+	linux/persist.c \
+	linux/ramdisk.c \
+	linux/rebuild.c \
+	linux/state.h \
+	linux/storageedit.c \
+	linux/text.c \
+	linux/text.h \
+	linux/tools.c \
+	linux/uefi.c \
+	linux/user.c \
+	$(NULL)
+liblinux_la_CPPFLAGS = \
+	$(AM_CPPFLAGS) \
+	-I$(top_builddir) \
+	-I$(top_srcdir)/common/vm \
+	-I$(srcdir) -I$(srcdir)/linux \
+	$(NULL)
+liblinux_la_CFLAGS = \
+	$(AM_CFLAGS) $(LIBGUESTFS_CFLAGS) $(GNUTLS_CFLAGS) $(LIBYAML_CFLAGS)
+liblinux_la_LIBADD = $(LIBGUESTFS_LIBS) $(GNUTLS_LIBS) $(LIBYAML_LIBS)

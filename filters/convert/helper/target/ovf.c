@@ -1,0 +1,615 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* OVF (DSP0243, version 1) as oVirt's engine reads it from an OVA or as
+ * the configuration of a machine.  What the engine's reader needs beyond
+ * the standard:
+ *
+ * - ovf:capacity counts GiB, whatever capacityAllocationUnits says; both
+ *   are written and agree.
+ * - A disk item finds its disk by the last component of HostResource,
+ *   compared with ovf:description if there is one: so there is none.
+ * - ovf:populatedSize, or a File's ovf:size, must be there.
+ * - VirtualQuantity of the CPU item, if present, hides the topology: it is
+ *   left out.
+ * - The operating system is ovirt:id; tables below.
+ * - Every disk and NIC of the hardware section has Type and Device.
+ */
+
+#include <config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model.h"
+#include "v2v-utils.h"
+#include "xml.h"
+
+#define OVF "http://schemas.dmtf.org/ovf/envelope/1"
+#define RASD "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/" \
+  "CIM_ResourceAllocationSettingData"
+#define VSSD "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/" \
+  "CIM_VirtualSystemSettingData"
+
+#define GiB (UINT64_C (1) << 30)
+#define MAX_DISKS 23            /* of oVirt */
+
+struct os {
+  const char *name;
+  int id;
+};
+
+static bool
+has (const char *s, const char *word)
+{
+  return s && strcasestr (s, word) != NULL;
+}
+
+static bool
+is_rhel (const char *distro)
+{
+  static const char *const family[] = {
+    "rhel", "centos", "redhat-based", "scientificlinux", "oraclelinux", "ol",
+    "rocky", "almalinux", "circle",
+  };
+  size_t i;
+
+  for (i = 0; distro && i < V2V_ARRAY_SIZE (family); ++i)
+    if (strcmp (distro, family[i]) == 0)
+      return true;
+  return false;
+}
+
+static bool
+windows_client (const struct target_facts *f)
+{
+  if (f->product_variant)
+    return strcasecmp (f->product_variant, "Client") == 0;
+  return !has (f->product_name, "server");
+}
+
+static struct os
+windows_os (const struct model *m, bool x64)
+{
+  const struct target_facts *f = m->facts;
+  bool client = windows_client (f);
+  static const struct {
+    const char *osinfo;
+    struct os os;
+  } nt10[] = {
+    { "win10", { "windows_10x64", 27 } }, { "win11", { "windows_11", 36 } },
+    { "win2k16", { "windows_2016x64", 29 } },
+    { "win2k19", { "windows_2019x64", 31 } },
+    { "win2k22", { "windows_2022", 37 } },
+  };
+  size_t i;
+
+  switch (f->major * 10 + f->minor) {
+  case 51:
+    return (struct os) { "WindowsXP", 1 };
+  case 52:
+    if (has (f->product_name, "XP"))
+      return (struct os) { "WindowsXP", 1 };
+    return x64 ? (struct os) { "Windows2003x64", 10 } :
+      (struct os) { "Windows2003", 3 };
+  case 60:
+    return x64 ? (struct os) { "Windows2008x64", 16 } :
+      (struct os) { "Windows2008", 4 };
+  case 61:
+    if (!x64)
+      return (struct os) { "Windows7", 11 };
+    return client ? (struct os) { "Windows7x64", 12 } :
+      (struct os) { "Windows2008R2x64", 17 };
+  case 62:
+  case 63:
+    if (!x64)
+      return (struct os) { "windows_8", 20 };
+    if (client)
+      return (struct os) { "windows_8x64", 21 };
+    return f->minor == 2 ? (struct os) { "windows_2012x64", 23 } :
+      (struct os) { "windows_2012R2x64", 25 };
+  case 100:
+    if (!x64)
+      return (struct os) { "windows_10", 26 };
+    for (i = 0; f->osinfo && i < V2V_ARRAY_SIZE (nt10); ++i)
+      if (strcmp (f->osinfo, nt10[i].osinfo) == 0)
+        return nt10[i].os;
+    model_warn (m, "target-os", "oVirt has no id for this version of "
+                "Windows: the nearest older one is used.");
+    return client ? (struct os) { "windows_11", 36 } :
+      (struct os) { "windows_2022", 37 };
+  default:
+    return (struct os) { NULL, 0 };
+  }
+}
+
+static struct os
+linux_os (const struct model *m, bool x64, bool ppc, bool s390x)
+{
+  const struct target_facts *f = m->facts;
+  const char *d = f->distro ? f->distro : "";
+  int major = f->major;
+
+  if (is_rhel (d)) {
+    if (major == 4)
+      return x64 ? (struct os) { "RHEL4x64", 14 } : (struct os) { "RHEL4", 8 };
+    if (major == 5)
+      return x64 ? (struct os) { "RHEL5x64", 13 } : (struct os) { "RHEL5", 7 };
+    if (major == 6 && ppc)
+      return f->minor >= 9 ? (struct os) { "rhel_6_9_plus_ppc64", 1007 } :
+        (struct os) { "rhel_6_ppc64", 1003 };
+    if (major == 6)
+      return x64 ? (struct os) { "RHEL6x64", 19 } :
+        (struct os) { "RHEL6", 18 };
+    if (major == 7 && x64)
+      return (struct os) { "rhel_7x64", 24 };
+    if (major == 7 && ppc)
+      return (struct os) { "rhel_7_ppc64", 1006 };
+    if (major == 7 && s390x)
+      return (struct os) { "rhel_7_s390x", 2003 };
+  }
+  if ((strcmp (d, "sles") == 0 || strcmp (d, "sled") == 0 ||
+       strcmp (d, "suse-based") == 0) && major >= 11) {
+    if (ppc)
+      return (struct os) { "sles_11_ppc64", 1004 };
+    if (s390x && major >= 12)
+      return (struct os) { "sles_12_s390x", 2004 };
+    if (x64)
+      return (struct os) { "sles_11", 1193 };
+  }
+  if (strcmp (d, "debian") == 0 && major >= 7 && !ppc && !s390x)
+    return (struct os) { "debian_7", 1300 };
+  if (strcmp (d, "ubuntu") == 0) {
+    if (major >= 14 && ppc)
+      return (struct os) { "ubuntu_14_04_ppc64", 1005 };
+    if (major >= 16 && s390x)
+      return (struct os) { "ubuntu_16_04_s390x", 2005 };
+    if (!ppc && !s390x) {
+      if (major >= 14)
+        return (struct os) { "ubuntu_14_04", 1256 };
+      if (major == 13)
+        return f->minor >= 10 ? (struct os) { "ubuntu_13_10", 1255 } :
+          (struct os) { "ubuntu_13_04", 1254 };
+      if (major == 12)
+        return f->minor >= 10 ? (struct os) { "ubuntu_12_10", 1253 } :
+          (struct os) { "ubuntu_12_04", 1252 };
+    }
+  }
+  if (ppc)
+    return (struct os) { "other_linux_ppc64", 1002 };
+  if (s390x)
+    return (struct os) { "other_linux_s390x", 2002 };
+  return (struct os) { "OtherLinux", 5 };
+}
+
+static struct os
+ovirt_os (const struct model *m)
+{
+  const struct target_facts *f = m->facts;
+  bool x64 = strcmp (m->arch, "x86_64") == 0;
+  bool ppc = strncmp (m->arch, "ppc64", 5) == 0;
+  bool s390x = strcmp (m->arch, "s390x") == 0;
+  struct os os = { NULL, 0 };
+
+  if (m->windows)
+    os = windows_os (m, x64);
+  else if (f->type && strcmp (f->type, "linux") == 0)
+    os = linux_os (m, x64, ppc, s390x);
+  if (os.name == NULL) {
+    model_warn (m, "target-os", "oVirt's name of this operating system is "
+                "not known: set it in the engine.");
+    os.name = "Unassigned";
+  }
+  return os;
+}
+
+/* The number of DSP0243's table that the engine maps from oVirt's. */
+static int
+cim_os (int ovirt)
+{
+  static const struct { int ovirt, cim; } map[] = {
+    { 1, 67 }, { 3, 69 }, { 10, 70 }, { 4, 76 }, { 16, 77 }, { 11, 105 },
+    { 12, 105 }, { 17, 103 }, { 20, 114 }, { 21, 115 }, { 23, 113 },
+    { 25, 116 }, { 26, 120 }, { 27, 121 }, { 29, 117 }, { 31, 122 },
+    { 7, 79 }, { 8, 79 }, { 18, 79 }, { 13, 80 }, { 14, 80 }, { 19, 80 },
+    { 24, 80 }, { 1003, 80 }, { 1006, 80 }, { 1007, 80 }, { 2003, 80 },
+    { 1193, 83 }, { 1004, 83 }, { 2004, 83 }, { 1300, 96 }, { 1252, 94 },
+    { 1253, 94 }, { 1254, 94 }, { 1255, 94 }, { 1256, 94 }, { 1005, 94 },
+    { 2005, 94 }, { 5, 36 }, { 1002, 36 }, { 2002, 36 },
+  };
+  size_t i;
+
+  for (i = 0; i < V2V_ARRAY_SIZE (map); ++i)
+    if (map[i].ovirt == ovirt)
+      return map[i].cim;
+  return 1;                     /* "Other" */
+}
+
+static int
+origin (const struct model *m)
+{
+  static const struct { const char *hv; int n; } map[] = {
+    { "vmware", 1 }, { "xen", 2 }, { "qemu", 7 }, { "kvm", 7 },
+    { "physical", 8 }, { "hyperv", 9 },
+  };
+  size_t i;
+
+  for (i = 0; m->hypervisor && i < V2V_ARRAY_SIZE (map); ++i)
+    if (strcmp (m->hypervisor, map[i].hv) == 0)
+      return map[i].n;
+  return -1;
+}
+
+/* 0 desktop, 1 server. */
+static int
+vm_type (const struct model *m)
+{
+  const struct target_facts *f = m->facts;
+
+  if (m->windows)
+    return windows_client (f) ? 0 : 1;
+  if (f->product_variant && strcasecmp (f->product_variant, "Client") == 0)
+    return 0;
+  if (has (f->product_name, "desktop") || has (f->product_name, "workstation"))
+    return 0;
+  return 1;
+}
+
+static const char *
+disk_interface (enum bus bus)
+{
+  switch (bus) {
+  case BUS_SCSI: return "VirtIO_SCSI";
+  case BUS_IDE: return "IDE";
+  case BUS_SATA: return "SATA";
+  case BUS_VIRTIO:
+  case BUS_FLOPPY:
+  default: return "VirtIO";
+  }
+}
+
+struct ids {
+  char disk[37], volume[37], nic[37], href[128];
+};
+
+static void
+disk_ids (const struct model *m, size_t i, struct ids *ids)
+{
+  const struct target_disk *t = m->disks[i].facts;
+  const char *path = m->disks[i].path, *base = strrchr (path, '/');
+  size_t n;
+
+  if (text_is_uuid (t->image_id))
+    snprintf (ids->disk, sizeof ids->disk, "%s", t->image_id);
+  else
+    model_derive_uuid (m, "disk", i, ids->disk);
+  if (text_is_uuid (t->volume_id))
+    snprintf (ids->volume, sizeof ids->volume, "%s", t->volume_id);
+  else
+    model_derive_uuid (m, "volume", i, ids->volume);
+  /* Inside an OVA a file lies beside the OVF.  What has no file name of
+   * its own has the volume's.
+   */
+  base = base ? base + 1 : path;
+  n = strlen (base);
+  snprintf (ids->href, sizeof ids->href, "%s",
+            m->disks[i].uri || n == 0 || n >= sizeof ids->href ? ids->volume :
+            base);
+}
+
+static void
+write_references (struct xml *x, const struct model *m)
+{
+  struct ids ids;
+  size_t i;
+  char size[32];
+
+  xml_open (x, "References", NULL);
+  for (i = 0; i < m->nr_disks; ++i) {
+    const struct model_disk *d = &m->disks[i];
+
+    disk_ids (m, i, &ids);
+    snprintf (size, sizeof size, "%llu", (unsigned long long)
+              (d->facts->allocated ? d->facts->allocated : d->size));
+    xml_leaf (x, "File", "ovf:href", ids.href, "ovf:id", ids.volume,
+              "ovf:size", size, NULL);
+  }
+  xml_close (x);
+}
+
+static void
+write_disk_section (struct xml *x, const struct model *m)
+{
+  struct ids ids;
+  size_t i;
+  char capacity[32], populated[32];
+
+  xml_open (x, "DiskSection", NULL);
+  xml_text (x, "Info", "Virtual disks");
+  for (i = 0; i < m->nr_disks; ++i) {
+    const struct model_disk *d = &m->disks[i];
+    bool qcow2 = strcmp (d->format, "qcow2") == 0;
+
+    disk_ids (m, i, &ids);
+    snprintf (capacity, sizeof capacity, "%llu",
+              (unsigned long long)((d->size + GiB - 1) / GiB));
+    snprintf (populated, sizeof populated, "%llu", (unsigned long long)
+              (d->facts->allocated ? d->facts->allocated : d->size));
+    xml_leaf (x, "Disk", "ovf:diskId", ids.disk, "ovf:fileRef", ids.volume,
+              "ovf:capacity", capacity,
+              "ovf:capacityAllocationUnits", "byte * 2^30",
+              "ovf:populatedSize", populated,
+              "ovf:format", qcow2 ?
+              "http://www.gnome.org/~markmc/qcow-image-format.html" :
+              "http://www.vmware.com/specifications/vmdk.html#sparse",
+              "ovf:volume-format", qcow2 ? "COW" : "RAW",
+              "ovf:volume-type", d->facts->preallocated ? "Preallocated" :
+              "Sparse",
+              "ovf:disk-interface", disk_interface (d->bus),
+              "ovf:boot", d->boot == 1 ? "true" : "false",
+              "ovf:disk-alias", m->name, NULL);
+  }
+  xml_close (x);
+}
+
+static void
+write_network_section (struct xml *x, const struct model *m)
+{
+  size_t i, j;
+
+  xml_open (x, "NetworkSection", NULL);
+  xml_text (x, "Info", "List of networks");
+  for (i = 0; i < m->nr_nics; ++i) {
+    for (j = 0; j < i; ++j)
+      if (strcmp (m->nics[i].vnet, m->nics[j].vnet) == 0)
+        break;
+    if (j == i)
+      xml_leaf (x, "Network", "ovf:name", m->nics[i].vnet, NULL);
+  }
+  xml_close (x);
+}
+
+/* Opens an Item with the three elements that all have. */
+static void
+open_item (struct xml *x, const char *caption, const char *id, int type)
+{
+  xml_open (x, "Item", NULL);
+  xml_text (x, "rasd:Caption", "%s", caption);
+  xml_text (x, "rasd:InstanceID", "%s", id);
+  xml_text (x, "rasd:ResourceType", "%d", type);
+}
+
+static void
+other_item (struct xml *x, const struct model *m, const char *caption,
+            const char *type, const char *device, const char *key,
+            const char *value)
+{
+  char id[37];
+
+  model_derive_uuid (m, caption, 0, id);
+  open_item (x, caption, id, 0);
+  xml_text (x, "Type", "%s", type);
+  xml_text (x, "Device", "%s", device);
+  xml_leaf (x, "rasd:Address", NULL);
+  xml_text (x, "IsPlugged", "true");
+  xml_text (x, "IsReadOnly", "false");
+  if (key) {
+    xml_open (x, "SpecParams", NULL);
+    xml_text (x, key, "%s", value);
+    xml_close (x);
+  }
+  xml_close (x);
+}
+
+static void
+write_disk_items (struct xml *x, const struct model *m)
+{
+  struct ids ids;
+  size_t i;
+  char caption[32];
+
+  for (i = 0; i < m->nr_disks; ++i) {
+    disk_ids (m, i, &ids);
+    snprintf (caption, sizeof caption, "Drive %zu", i + 1);
+    open_item (x, caption, ids.volume, 17);
+    xml_text (x, "rasd:ResourceSubType", "%s",
+              disk_interface (m->disks[i].bus));
+    xml_text (x, "rasd:HostResource", "ovf:/disk/%s", ids.disk);
+    if (text_is_uuid (m->facts->storage_domain))
+      xml_text (x, "rasd:StorageId", "%s", m->facts->storage_domain);
+    xml_text (x, "Type", "disk");
+    xml_text (x, "Device", "disk");
+    xml_leaf (x, "rasd:Address", NULL);
+    if (m->disks[i].boot == 1)
+      xml_text (x, "BootOrder", "1");
+    xml_text (x, "IsPlugged", "true");
+    xml_text (x, "IsReadOnly", "false");
+    xml_close (x);
+  }
+}
+
+static void
+write_nic_items (struct xml *x, const struct model *m)
+{
+  int subtype = m->facts->net == TARGET_NET_RTL8139 ? 1 :
+    m->facts->net == TARGET_NET_E1000 ? 2 : 3;
+  size_t i;
+  char id[37], caption[64];
+
+  for (i = 0; i < m->nr_nics; ++i) {
+    model_derive_uuid (m, "nic", i, id);
+    snprintf (caption, sizeof caption, "Ethernet adapter %zu", i + 1);
+    open_item (x, caption, id, 10);
+    xml_text (x, "rasd:ResourceSubType", "%d", subtype);
+    xml_text (x, "rasd:Connection", "%s", m->nics[i].vnet);
+    xml_text (x, "rasd:Linked", "true");
+    xml_text (x, "rasd:Name", "eth%zu", i);
+    xml_text (x, "rasd:ElementName", "eth%zu", i);
+    if (m->nics[i].mac)
+      xml_text (x, "rasd:MACAddress", "%s", m->nics[i].mac);
+    xml_text (x, "Type", "interface");
+    xml_text (x, "Device", "bridge");
+    xml_leaf (x, "rasd:Address", NULL);
+    xml_text (x, "IsPlugged", "true");
+    xml_text (x, "IsReadOnly", "false");
+    xml_close (x);
+  }
+}
+
+static void
+write_hardware (struct xml *x, const struct model *m)
+{
+  const struct target_facts *f = m->facts;
+  char id[37];
+
+  xml_open (x, "VirtualHardwareSection", NULL);
+  xml_text (x, "Info", "%u CPU, %llu MiB of memory", m->vcpus,
+            (unsigned long long)(m->memory >> 20));
+  xml_open (x, "Item", NULL);
+  xml_text (x, "rasd:Caption", "%u virtual CPU", m->vcpus);
+  xml_text (x, "rasd:Description", "Number of virtual CPUs");
+  xml_text (x, "rasd:InstanceID", "1");
+  xml_text (x, "rasd:ResourceType", "3");
+  xml_text (x, "rasd:num_of_sockets", "%u", m->sockets ? m->sockets : 1);
+  xml_text (x, "rasd:cpu_per_socket", "%u", m->sockets ? m->cores : m->vcpus);
+  xml_text (x, "rasd:threads_per_cpu", "%u", m->sockets ? m->threads : 1);
+  xml_close (x);
+
+  xml_open (x, "Item", NULL);
+  xml_text (x, "rasd:Caption", "%llu MB of memory",
+            (unsigned long long)(m->memory >> 20));
+  xml_text (x, "rasd:Description", "Memory Size");
+  xml_text (x, "rasd:InstanceID", "2");
+  xml_text (x, "rasd:ResourceType", "4");
+  xml_text (x, "rasd:AllocationUnits", "byte * 2^20");
+  xml_text (x, "rasd:VirtualQuantity", "%llu",
+            (unsigned long long)(m->memory >> 20));
+  xml_close (x);
+
+  write_disk_items (x, m);
+  write_nic_items (x, m);
+
+  open_item (x, "USB controller", "3", 23);
+  xml_text (x, "rasd:UsbPolicy", "Disabled");
+  xml_close (x);
+  model_derive_uuid (m, "video", 0, id);
+  open_item (x, "Graphical controller", id, 32768);
+  xml_text (x, "rasd:VirtualQuantity", "1");
+  xml_text (x, "Type", "video");
+  xml_text (x, "Device", "vga");
+  xml_close (x);
+  model_derive_uuid (m, "graphics", 0, id);
+  open_item (x, "Graphical framebuffer", id, 26);
+  xml_text (x, "Type", "graphics");
+  xml_text (x, "Device", strcmp (m->display_type, "spice") == 0 ? "spice" :
+            "vnc");
+  xml_close (x);
+
+  if (m->sound && (strcmp (m->sound, "ac97") == 0 ||
+                   strcmp (m->sound, "ich6") == 0))
+    other_item (x, m, "Sound device", "sound", m->sound, NULL, NULL);
+  else if (m->sound)
+    model_warn (m, "target-sound", "oVirt has no sound card %s: the machine "
+                "has none.", m->sound);
+  if (m->tpm_model)
+    other_item (x, m, "TPM device", "tpm", "tpm", NULL, NULL);
+  if (f->rng)
+    other_item (x, m, "RNG device", "rng", "virtio", "source", "urandom");
+  other_item (x, m, "Memory balloon device", "balloon", "memballoon", "model",
+              f->balloon ? "virtio" : "none");
+  xml_close (x);
+}
+
+static void
+write_system (struct xml *x, const struct model *m)
+{
+  const struct target_facts *f = m->facts;
+  struct os os = ovirt_os (m);
+  char id[37], n[16];
+  int bios = 0;
+
+  if (text_is_uuid (f->vm_id))
+    snprintf (id, sizeof id, "%s", f->vm_id);
+  else if (m->uuid)
+    snprintf (id, sizeof id, "%s", m->uuid);
+  else
+    model_derive_uuid (m, "machine", 0, id);
+  xml_open (x, "VirtualSystem", "ovf:id", id, NULL);
+  xml_text (x, "Info", "A converted virtual machine");
+  xml_text (x, "Name", "%s", m->name);
+  xml_text (x, "TemplateId", "00000000-0000-0000-0000-000000000000");
+  xml_text (x, "TemplateName", "Blank");
+  xml_text (x, "Description", "Converted by nbdkit-v2v");
+  xml_leaf (x, "Domain", NULL);
+  xml_text (x, "IsInitilized", "True");
+  xml_text (x, "IsAutoSuspend", "False");
+  xml_text (x, "IsStateless", "False");
+  if (origin (m) >= 0)
+    xml_text (x, "Origin", "%d", origin (m));
+  xml_text (x, "VmType", "%d", vm_type (m));
+  xml_text (x, "DefaultDisplayType", "2");
+  if (m->x86) {
+    if (m->secure_boot)
+      bios = 3;
+    else if (m->uefi)
+      bios = 2;
+    else
+      bios = m->machine == TARGET_MACHINE_Q35 ? 1 : 0;
+    if (m->uefi && m->machine == TARGET_MACHINE_I440FX)
+      model_warn (m, "target-machine", "oVirt has no UEFI on i440fx: the "
+                  "machine is q35.");
+  }
+  xml_text (x, "BiosType", "%d", bios);
+  if (m->cpu_model)
+    xml_text (x, "CustomCpuName", "%s", m->cpu_model);
+
+  snprintf (n, sizeof n, "%d", cim_os (os.id));
+  xml_open (x, "OperatingSystemSection", "ovf:id", n, NULL);
+  snprintf (n, sizeof n, "%d", os.id);
+  xml_attr (x, "ovirt:id", n);
+  xml_attr (x, "ovf:required", "false");
+  xml_text (x, "Info", "%s", f->product_name && *f->product_name ?
+            f->product_name : "Guest operating system");
+  xml_text (x, "Description", "%s", os.name);
+  xml_close (x);
+  write_hardware (x, m);
+  xml_close (x);
+}
+
+int
+target_write_ovf (const struct vm *source, const struct target_facts *f,
+                  char **text, size_t *len, char **error)
+{
+  struct model *m = model_new (source, f, error);
+  struct xml *x;
+  int r;
+
+  if (m == NULL)
+    return -1;
+  x = xml_new ();
+  if (x == NULL) {
+    model_free (m);
+    return target_error (error, "out of memory");
+  }
+  if (m->nr_disks > MAX_DISKS)
+    model_warn (m, "target-disks", "oVirt attaches at most %d disks to a "
+                "machine.", MAX_DISKS);
+  if (m->nr_removables > 0)
+    model_warn (m, "target-drive", "Removable drives are left out: the engine "
+                "adds a CD-ROM drive of its own.");
+  if (m->display_password && m->display_password[0])
+    model_warn (m, "target-password", "The password of the display is left "
+                "out: the engine sets its own.");
+  xml_open (x, "ovf:Envelope", "xmlns", OVF, "xmlns:ovf", OVF, "xmlns:rasd",
+            RASD, "xmlns:vssd", VSSD, "xmlns:xsi",
+            "http://www.w3.org/2001/XMLSchema-instance", "xmlns:ovirt",
+            "http://www.ovirt.org/ovf", "ovf:version", "4.2.0.0", NULL);
+  write_references (x, m);
+  write_network_section (x, m);
+  write_disk_section (x, m);
+  write_system (x, m);
+  xml_close (x);
+  r = xml_finish (x, text, len, error);
+  model_free (m);
+  return r;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Fuzz the small editors and the matching of kernels.  The first byte
+ * chooses.
+ */
+
+#include <config.h>
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "text.c"
+#include "confedit.c"
+#define add bootentries_add
+#define same bootentries_same
+#include "bootentries.c"
+#undef add
+#undef same
+#include "kernels.c"
+
+extern int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
+
+static void
+fuzz_kernels (struct span in)
+{
+  struct kernel_dir dirs[8];
+  char *files[64];
+  struct span line, eol;
+  size_t nr_dirs = 0, nr_files = 0, i;
+  struct kernel *kernels;
+  int n;
+
+  while (nr_files < 63 && span_line (&in, &line, &eol)) {
+    char *s = span_dup (line);
+
+    if (s == NULL)
+      abort ();
+    if (strchr (s, '/') || nr_dirs == 8)
+      files[nr_files++] = s;
+    else {
+      dirs[nr_dirs].kver = s;
+      dirs[nr_dirs].pkgbase = nr_dirs % 2 ? dirs[nr_dirs - 1].kver : NULL;
+      nr_dirs++;
+    }
+  }
+  files[nr_files] = NULL;
+  n = kernels_match (dirs, nr_dirs, files, &kernels);
+  if (n < 0)
+    abort ();
+  kernels_free (kernels, n);
+  for (i = 0; i < nr_dirs; i++)
+    free ((char *)dirs[i].kver);
+  for (i = 0; i < nr_files; i++)
+    free (files[i]);
+}
+
+static void
+fuzz_entries (struct span in)
+{
+  struct bootentries b = { 0 };
+
+  bootentries_read (&b, in);
+  if (b.failed)
+    abort ();
+  bootentries_free (&b);
+}
+
+int
+LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
+{
+  static char *const words[] = { (char *)"virtio_blk", (char *)"sd_mod",
+                                 NULL };
+  struct text out = TEXT_INIT;
+  struct span in;
+
+  if (size == 0)
+    return 0;
+  in = (struct span) { (const char *)data + 1, size - 1 };
+  switch (data[0] % 11) {
+  case 0: edit_add_lines (in, "# x", words, &out); break;
+  case 1: edit_add_words (in, "MODULES", words, &out); break;
+  case 2: edit_modprobe (in, &out); break;
+  case 3: edit_xorg (in, &out); break;
+  case 4: edit_repo (in, &out); break;
+  case 5: edit_sources_list (in, &out); break;
+  case 6: edit_depend_start (in, "x", &out); break;
+  case 7: edit_inittab_gettys (in, &out); break;
+  case 8: fuzz_kernels (in); break;
+  case 9: fuzz_entries (in); break;
+  case 10:
+    free (kernel_image_version ((const uint8_t *)in.p, in.n));
+    break;
+  }
+  if (out.failed)
+    abort ();
+  text_free (&out);
+  return 0;
+}

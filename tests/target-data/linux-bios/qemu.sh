@@ -1,0 +1,60 @@
+#!/bin/bash -
+# Runs the converted machine with QEMU.  Made by nbdkit-v2v.
+# Machine: web1
+#
+# Arguments are passed on to QEMU, after all others.  Environment:
+#   QEMU         the program to run
+#   V2V_ACCEL    accelerators to try, "kvm:tcg"
+#   V2V_DISPLAY  value of -display, such as "none" or "gtk"
+#   V2V_SERIAL   value of -serial, such as "none" or "stdio"
+#   V2V_NET0, V2V_NET1, ...  backend of a NIC, such as
+#                "bridge,br=br0"; "user" if not given
+set -euo pipefail
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
+qemu=${QEMU:-qemu-system-x86_64}
+args=(-no-user-config -nodefaults)
+IFS=: read -r -a accels <<<"${V2V_ACCEL:-kvm:tcg}"
+for a in "${accels[@]}"; do args+=(-accel "$a"); done
+
+args+=(-name 'guest=web1')
+args+=(-machine q35)
+args+=(-m 4096)
+args+=(-cpu max)
+args+=(-smp 'cpus=4,sockets=2,cores=2,threads=1')
+args+=(-uuid 564d2c0f-1111-2222-3333-0123456789ab)
+args+=(-device 'vmgenid,guid=8312995e-57b8-f814-4013-c1ba795f05ba')
+args+=(-rtc 'base=utc')
+args+=(-boot 'strict=on')
+
+args+=(-blockdev '{"driver":"qcow2","node-name":"disk0","discard":"unmap","file":{"driver":"file","filename":"/var/lib/libvirt/images/vm-disk0.qcow2","discard":"unmap"}}')
+args+=(-device 'virtio-blk-pci,drive=disk0,bootindex=1,serial=6000c29')
+args+=(-device 'ide-cd,bus=ide.0')
+
+# Was on the network: VM Network
+args+=(-netdev "${V2V_NET0:-user},id=net0")
+args+=(-device 'virtio-net-pci,netdev=net0,mac=00:0c:29:aa:bb:cc')
+
+if [ -n "${V2V_DISPLAY-}" ]; then
+    args+=(-display "$V2V_DISPLAY")
+else
+args+=(-display 'vnc=127.0.0.1:0,to=99')
+fi
+args+=(-device 'VGA,vgamem_mb=16' -usb -device usb-tablet)
+
+args+=(-audiodev "${V2V_AUDIO:-none},id=audio")
+args+=(-device 'AC97,audiodev=audio')
+args+=(-object 'rng-random,id=rng0,filename=/dev/urandom')
+args+=(-device 'virtio-rng-pci,rng=rng0')
+args+=(-device virtio-balloon-pci)
+args+=(-device 'pvpanic,ioport=0x505')
+# A context id that no other machine of this host has.
+if [ -w /dev/vhost-vsock ]; then
+    args+=(-device "vhost-vsock-pci,guest-cid=$(($$ + 3))")
+fi
+# The guest agent's channel.
+args+=(-device virtio-serial-pci)
+args+=(-chardev 'socket,id=qga,server=on,wait=off,path=./web1.qga')
+args+=(-device 'virtserialport,chardev=qga,name=org.qemu.guest_agent.0')
+args+=(-serial "${V2V_SERIAL:-stdio}")
+
+exec "$qemu" "${args[@]}" "$@"

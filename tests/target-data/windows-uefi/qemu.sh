@@ -1,0 +1,97 @@
+#!/bin/bash -
+# Runs the converted machine with QEMU.  Made by nbdkit-v2v.
+# Machine: WIN11
+#
+# Arguments are passed on to QEMU, after all others.  Environment:
+#   QEMU         the program to run
+#   V2V_ACCEL    accelerators to try, "kvm:tcg"
+#   V2V_DISPLAY  value of -display, such as "none" or "gtk"
+#   V2V_SERIAL   value of -serial, such as "none" or "stdio"
+#   V2V_NET0, V2V_NET1, ...  backend of a NIC, such as
+#                "bridge,br=br0"; "user" if not given
+set -euo pipefail
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
+qemu=${QEMU:-qemu-system-x86_64}
+args=(-no-user-config -nodefaults)
+IFS=: read -r -a accels <<<"${V2V_ACCEL:-kvm:tcg}"
+for a in "${accels[@]}"; do args+=(-accel "$a"); done
+
+# UEFI.  The variables are kept between starts.
+vars=./WIN11_VARS.fd
+code=
+while IFS=: read -r c v; do
+    if [ ! -r "$c" ] || [ ! -r "$v" ]; then continue; fi
+    if [ -s "$vars" ]; then
+        [ "$(stat -L -c %s "$vars")" = "$(stat -L -c %s "$v")" ] || continue
+    else
+        cp -- "$v" "$vars.tmp"
+        chmod u+w -- "$vars.tmp"
+        mv -- "$vars.tmp" "$vars"
+    fi
+    code=$c
+    break
+done <<'FIRMWARE'
+/usr/share/OVMF/OVMF_CODE_4M.ms.fd:/usr/share/OVMF/OVMF_VARS_4M.ms.fd
+/usr/share/OVMF/OVMF_CODE.ms.fd:/usr/share/OVMF/OVMF_VARS.ms.fd
+/usr/share/edk2/ovmf/OVMF_CODE.secboot.fd:/usr/share/edk2/ovmf/OVMF_VARS.secboot.fd
+/usr/share/qemu/ovmf-x86_64-smm-ms-code.bin:/usr/share/qemu/ovmf-x86_64-smm-ms-vars.bin
+FIRMWARE
+if [ -z "$code" ]; then
+    echo "$0: no UEFI firmware fits: install ovmf (edk2)" >&2
+    exit 1
+fi
+args+=(-blockdev "driver=file,node-name=code,read-only=on,filename=$code")
+args+=(-blockdev "driver=file,node-name=vars,filename=$vars")
+
+args+=(-name 'guest=WIN11')
+args+=(-machine 'q35,smm=on,pflash0=code,pflash1=vars')
+args+=(-global 'driver=cfi.pflash01,property=secure,value=on' -global 'ICH9-LPC.disable_s3=1')
+args+=(-m 8192)
+args+=(-cpu 'max,hv-relaxed=on,hv-vapic=on,hv-spinlocks=0x1fff')
+args+=(-smp 4)
+args+=(-device 'vmgenid,guid=8312995e-57b8-f814-4013-c1ba795f05ba')
+args+=(-rtc 'base=localtime')
+args+=(-boot 'strict=on')
+
+args+=(-blockdev '{"driver":"qcow2","node-name":"disk0","discard":"unmap","file":{"driver":"file","filename":"/var/lib/libvirt/images/vm-disk0.qcow2","discard":"unmap"}}')
+args+=(-device 'virtio-blk-pci,drive=disk0,bootindex=1')
+args+=(-blockdev '{"driver":"qcow2","node-name":"disk1","discard":"unmap","file":{"driver":"file","filename":"/var/lib/libvirt/images/vm-disk1.qcow2","discard":"unmap"}}')
+args+=(-device 'virtio-blk-pci,drive=disk1,bootindex=2')
+
+# Was on the network: VM Network
+args+=(-netdev "${V2V_NET0:-user},id=net0")
+args+=(-device 'virtio-net-pci,netdev=net0,mac=00:15:5d:00:00:01')
+
+if [ -n "${V2V_DISPLAY-}" ]; then
+    args+=(-display "$V2V_DISPLAY")
+else
+args+=(-display 'vnc=127.0.0.1:0,to=99')
+fi
+args+=(-device 'VGA,vgamem_mb=16' -usb -device usb-tablet)
+
+args+=(-audiodev "${V2V_AUDIO:-none},id=audio")
+args+=(-machine 'pcspk-audiodev=audio')
+mkdir -p -m 0700 ./WIN11.tpm
+rm -f ./WIN11.tpm/sock
+swtpm socket --tpm2 --tpmstate dir=./WIN11.tpm --ctrl type=unixio,path=./WIN11.tpm/sock --terminate &
+for ((i = 0; i < 100; i++)); do
+    if [ -S ./WIN11.tpm/sock ]; then break; fi
+    sleep 0.1
+done
+args+=(-chardev 'socket,id=tpm,path=./WIN11.tpm/sock')
+args+=(-tpmdev 'emulator,id=tpm0,chardev=tpm')
+args+=(-device 'tpm-tis,tpmdev=tpm0')
+args+=(-object 'rng-random,id=rng0,filename=/dev/urandom')
+args+=(-device 'virtio-rng-pci,rng=rng0')
+args+=(-device virtio-balloon-pci)
+args+=(-device 'pvpanic,ioport=0x505')
+# A context id that no other machine of this host has.
+if [ -w /dev/vhost-vsock ]; then
+    args+=(-device "vhost-vsock-pci,guest-cid=$(($$ + 3))")
+fi
+# The guest agent's channel.
+args+=(-device virtio-serial-pci)
+args+=(-chardev 'socket,id=qga,server=on,wait=off,path=./WIN11.qga')
+args+=(-device 'virtserialport,chardev=qga,name=org.qemu.guest_agent.0')
+
+exec "$qemu" "${args[@]}" "$@"

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-3-Clause
+exec bash "$V2V_SRCDIR/tests/lint.sh" clang-tidy

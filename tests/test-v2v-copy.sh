@@ -1,0 +1,247 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# v2v-copy, end to end, with the fake helper where a conversion is needed.
+
+. "$V2V_SRCDIR/tests/functions.sh"
+requires nbdcopy --version
+requires qemu-img --version
+requires qemu-nbd --version
+
+# It makes its sockets in $TMPDIR: nothing may stay behind there.
+export TMPDIR="$tmp/t"
+mkdir "$TMPDIR"
+export V2V_CONVERT_HELPER="$V2V_SRCDIR/tests/fake-helper"
+export FAKE_LOG="$tmp/fake.log"
+
+# Two disks with data, holes, and a size that no block size divides.
+src="$tmp/src"
+mkdir "$src"
+truncate -s $((24 * 1024 * 1024 + 512)) "$src/disk0"
+dd if=/dev/urandom of="$src/disk0" bs=1M count=3 seek=5 conv=notrunc 2>/dev/null
+truncate -s 8M "$src/disk10"
+dd if=/dev/urandom of="$src/disk10" bs=1M count=1 conv=notrunc 2>/dev/null
+cp "$src/disk10" "$src/disk2"
+echo x | dd of="$src/disk2" bs=1 seek=4096 conv=notrunc 2>/dev/null
+cp --sparse=always "$src/disk0" "$tmp/one.img"
+sha256sum "$src"/* "$tmp/one.img" >"$tmp/sums"
+
+out () { rm -rf "$tmp/out"; mkdir "$tmp/out"; }
+copy () { v2v-copy --no-convert "$@"; }
+no_litter () {
+    [ -z "$(ls -A "$TMPDIR")" ] || { ls -AR "$TMPDIR"; return 1; }
+}
+empty () { [ -z "$(ls -A "$tmp/out")" ] || { ls -la "$tmp/out"; return 1; }; }
+status () {                     # status WANT CMD...
+    local want=$1 rc; shift
+    "$@"; rc=$?
+    [ $rc -eq "$want" ] || { echo "exit $rc, not $want"; return 1; }
+}
+has () { grep -qF -e "$2" "$1" || { cat "$1"; return 1; }; }
+
+# What is written is what was read.
+out
+check "copy several disks" copy --plugin file --name m "$src" "$tmp/out"
+check "disk 0" cmp "$src/disk0" "$tmp/out/m-disk0.img"
+check "disk 1 is disk2, not disk10" cmp "$src/disk2" "$tmp/out/m-disk1.img"
+check "disk 2 is disk10" cmp "$src/disk10" "$tmp/out/m-disk2.img"
+check "nothing else is there" [ "$(ls "$tmp/out" | wc -l)" = 3 ]
+sparse () { [ "$(stat -c %b "$1")" -lt 10240 ]; }
+check "holes stay holes" sparse "$tmp/out/m-disk0.img"
+
+for jobs in 1 32; do
+    out
+    check "qcow2, $jobs at once" copy -f qcow2 -j $jobs --plugin file \
+          --name m "$src" "$tmp/out"
+    for i in 0:0 1:2 2:10; do
+        check "qcow2 disk ${i%:*} is the same" qemu-img compare -f raw \
+              -F qcow2 "$src/disk${i#*:}" "$tmp/out/m-disk${i%:*}.qcow2"
+    done
+done
+
+out
+check "preallocated raw" copy -a preallocated "$tmp/one.img" "$tmp/out"
+check "preallocated raw is the same" cmp "$tmp/one.img" "$tmp/out/one-disk0.img"
+full () { [ "$(stat -c %b "$1")" -ge $((24 * 2048)) ]; }
+check "all of it is allocated" full "$tmp/out/one-disk0.img"
+out
+check "preallocated qcow2" copy -a preallocated -f qcow2 "$tmp/one.img" "$tmp/out"
+check "preallocated qcow2 is the same" qemu-img compare -f raw -F qcow2 \
+      "$tmp/one.img" "$tmp/out/one-disk0.qcow2"
+check "all of that is allocated" full "$tmp/out/one-disk0.qcow2"
+
+copy -q "$tmp/one.img" - >"$tmp/stdout.img"
+check "to standard output" cmp "$tmp/one.img" "$tmp/stdout.img"
+copy -q --plugin file --export disk10 "$src" - >"$tmp/stdout.img"
+check "one export to standard output" cmp "$src/disk10" "$tmp/stdout.img"
+check "of several disks one must be chosen" status 1 \
+      copy --plugin file "$src" -
+
+# Names.
+for n in 'a/b' '-rf' '.x' 'a b' "q'u\"o" '$(id)' 'a,b=c' 'ü' $'new\nline' \
+         'nbd:x:y'; do
+    out
+    for f in raw qcow2; do
+        check "name $(printf %q "$n"), $f" copy --name "$n" -f $f \
+              "$tmp/one.img" "$tmp/out"
+    done
+    check "name $(printf %q "$n"): two files in the directory" \
+          [ "$(find "$tmp/out" -type f | wc -l)" = 2 ]
+done
+# A relative directory and a source that looks like an option.
+out
+cp --sparse=always "$tmp/one.img" "$tmp/file=x,y.img"
+relative () ( cd "$tmp" && copy -- 'file=x,y.img' out )
+check "relative paths" relative
+check "relative paths: the same" cmp "$tmp/one.img" "$tmp/out/file=x,y-disk0.img"
+
+# Existing files.
+out
+echo precious >"$tmp/out/one-disk0.img"
+check "an existing file is refused" status 5 copy "$tmp/one.img" "$tmp/out"
+check "and is as before" has "$tmp/out/one-disk0.img" precious
+check "--force replaces it" copy --force "$tmp/one.img" "$tmp/out"
+check "by the disk" cmp "$tmp/one.img" "$tmp/out/one-disk0.img"
+cp "$tmp/out/one-disk0.img" "$tmp/out/x-disk0.img"
+check "the source is never replaced" status 5 copy --force --name x \
+      "$tmp/out/x-disk0.img" "$tmp/out"
+check "the source is as before" cmp "$tmp/one.img" "$tmp/out/x-disk0.img"
+out
+ln -s /nonexistent/victim "$tmp/out/one-disk0.img.part"
+check "a .part that is a link is not followed" copy "$tmp/one.img" "$tmp/out"
+
+# Failures leave nothing.
+out
+check "no source" status 2 copy "$tmp/nothing.img" "$tmp/out"
+check "no source: nothing stays" empty
+check "no directory" status 5 copy "$tmp/one.img" "$tmp/nowhere"
+check "wrong usage" status 1 v2v-copy --format vmdk "$tmp/one.img" "$tmp/out"
+
+# The file system is full: a limit on the size of a file does the same
+# without root (nbdcopy gets SIGXFSZ).
+limited () ( ulimit -f 6000; copy "$@" )
+out
+echo precious >"$tmp/out/one-disk0.img"
+check "the target is full" status 4 limited --force "$tmp/one.img" "$tmp/out"
+check "the old file is still there" has "$tmp/out/one-disk0.img" precious
+rm "$tmp/out/one-disk0.img"
+check "nothing else stays" empty
+check "the target is full, several disks" status 4 limited --plugin file \
+      "$src" "$tmp/out"
+check "no disk of them stays" empty
+if [ "$(id -u)" = 0 ] && mkdir "$tmp/small" &&
+       mount -t tmpfs -o size=2m none "$tmp/small" 2>/dev/null; then
+    cleanup_fn "umount '$tmp/small'"
+    check "the file system is full" status 4 copy "$tmp/one.img" "$tmp/small"
+    check "the file system is full, qcow2" status 4 copy -f qcow2 \
+          "$tmp/one.img" "$tmp/small"
+    check "and is empty afterwards" [ -z "$(ls -A "$tmp/small")" ]
+    check "preallocation says so before" status 5 copy -a preallocated \
+          "$tmp/one.img" "$tmp/small"
+else
+    skip "the file system is full" "cannot mount a tmpfs here"
+fi
+
+# slow NAME: a copy that goes on until it is disturbed.
+slow () {
+    out
+    # A background job of a script ignores SIGINT unless it is reset.
+    "$PYTHON_NBD" -c 'import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])' v2v-copy --no-convert --json \
+         --filter delay -p rdelay=30 --filter noextents --name slow \
+         "$@" "$tmp/one.img" "$tmp/out" >"$tmp/slow.json" 2>"$tmp/slow.err" &
+    slow_pid=$!
+    cleanup_fn "kill $slow_pid 2>/dev/null"
+    local i
+    for ((i = 0; i < 300; i++)); do
+        [ -e "$tmp/out/slow-disk0.img.part" ] && return 0
+        kill -0 $slow_pid 2>/dev/null || break
+        sleep 0.1
+    done
+    cat "$tmp/slow.json" "$tmp/slow.err"
+    return 1
+}
+ended () {                      # the exit status of it
+    wait $slow_pid
+    [ $? -eq "$1" ] || { cat "$tmp/slow.json" "$tmp/slow.err"; return 1; }
+}
+children () { cat /proc/$slow_pid/task/*/children 2>/dev/null; }
+child () {                      # pid of the child that runs $1
+    local p
+    for p in $(children); do
+        [ "$(cat /proc/$p/comm)" = "$1" ] && { echo $p; return 0; }
+    done
+    return 1
+}
+gone () { local p; for p in "$@"; do [ ! -e /proc/$p ] || return 1; done; }
+for sig in INT TERM HUP; do
+    check "a copy runs" slow
+    pids=$(children)
+    kill -$sig $slow_pid
+    check "SIG$sig ends it" ended 130
+    check "SIG$sig: nothing stays" empty
+    check "SIG$sig: children are gone" gone $pids
+    check "SIG$sig: it says why" has "$tmp/slow.json" '"code":"interrupted"'
+done
+check "a copy runs" slow
+kill -KILL "$(child nbdkit)"
+check "the server vanishes" ended 4
+check "the server vanishes: nothing stays" empty
+check "the server vanishes: it says so" has "$tmp/slow.json" '"event":"error"'
+check "a copy runs" slow
+kill -KILL "$(child nbdcopy)"
+check "nbdcopy is killed" ended 4
+check "nbdcopy is killed: nothing stays" empty
+
+# Read errors of the source.
+out
+check "the source has a bad block" status 4 copy --filter error \
+      -p error-pread-rate=100% --filter noextents "$tmp/one.img" "$tmp/out"
+check "the source has a bad block: nothing stays" empty
+
+# With the conversion.
+out
+check "convert and copy" v2v-copy --json --name c "$tmp/one.img" "$tmp/out"
+cp "$tmp/check.out" "$tmp/c.json"
+"$PYTHON_NBD" - "$tmp/one.img" "$tmp/expected" <<'END'
+import sys
+d = bytearray(open(sys.argv[1], "rb").read())
+d[1 << 20:(1 << 20) + 65536] = b"V2V!" * 16384
+d[3 << 20:(3 << 20) + 65536] = bytes(65536)
+open(sys.argv[2], "wb").write(d)
+END
+check "the disk is the converted one" cmp "$tmp/expected" "$tmp/out/c-disk0.img"
+check "the report is there" has "$tmp/out/c.report.json" '"version"'
+check "only its owner may read it" \
+      [ "$(stat -c %a "$tmp/out/c.report.json")" = 600 ]
+check "JSON: steps" has "$tmp/c.json" '"event":"step","text":"Launching'
+check "JSON: warnings with their code" has "$tmp/c.json" \
+      '"event":"warning","message":"something is odd (something-odd)","code":"something-odd"'
+check "JSON: progress" has "$tmp/c.json" '"event":"progress","percent":100'
+check "JSON: the result comes last" \
+      grep -q '"event":"result","status":"ok"' <(tail -n 1 "$tmp/c.json")
+each_line_is_json () {
+    grep '^{' "$tmp/c.json" | "$PYTHON_NBD" -c '
+import json, sys
+for l in sys.stdin: json.loads(l)'
+}
+check "JSON: every event can be parsed" each_line_is_json
+
+out
+check "--dry-run" v2v-copy --dry-run "$tmp/one.img" "$tmp/out"
+cp "$tmp/check.out" "$tmp/dry"
+check "--dry-run prints the report" has "$tmp/dry" '"version"'
+check "--dry-run writes nothing" empty
+FAKE_HELPER=refuse check "the conversion fails" status 3 v2v-copy --json \
+           "$tmp/one.img" "$tmp/out"
+cp "$tmp/check.out" "$tmp/refuse"
+check "the reason has its code" has "$tmp/refuse" \
+      '"code":"no-operating-system"'
+check "the conversion fails: nothing stays" empty
+FAKE_HELPER=abort check "the helper crashes" status 3 v2v-copy \
+           "$tmp/one.img" "$tmp/out"
+check "the helper crashes: nothing stays" empty
+
+check "the sources are untouched" sha256sum --quiet -c "$tmp/sums"
+check "no sockets stay" no_litter
+done_testing
