@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The engines of the Linux conversion, under sanitizers.
 
-linux_dir = $(top_srcdir)/filters/convert/helper/linux
-linux_cppflags = $(AM_CPPFLAGS) -I$(top_builddir) -I$(linux_dir)
+linux_dir = ../filters/convert/helper/linux
+linux_cppflags = $(AM_CPPFLAGS) -I$(top_builddir) -I$(srcdir)/$(linux_dir)
 linux_cflags = $(ASAN_CFLAGS) $(CMOCKA_CFLAGS)
 
 if HAVE_CMOCKA
