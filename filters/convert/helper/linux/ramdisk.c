@@ -238,28 +238,11 @@ plan_one (struct linux_state *st, struct modindex *ix, const char *path,
   return 0;
 }
 
-/* A module of the kernel, or a part of it. */
 static bool
 has_driver (const struct initrd_kernel *k, const char *module)
 {
-  struct initrd_kernel dep = { .modules_builtin = k->modules_dep };
-  CLEANUP_FREE char *paths = NULL;
-  char *p;
-
-  if (builtin (k, module))
-    return true;
-  /* modules.dep as modules.builtin: the paths before the colons. */
-  if (!k->modules_dep)
-    return false;
-  paths = strdup (k->modules_dep);
-  if (!paths)
-    return false;
-  for (p = paths; *p; p++)
-    if (*p == ':')
-      while (*p && *p != '\n')
-        *p++ = ' ';
-  dep.modules_builtin = paths;
-  return builtin (&dep, module);
+  return module_listed (k->modules_builtin, module) ||
+         module_listed (k->modules_dep, module);
 }
 
 /* What the newest kernel, which boots by default, can drive. */
