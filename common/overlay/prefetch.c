@@ -18,7 +18,7 @@
 #include "overlay-internal.h"
 #include "v2v-utils.h"
 
-#define PIECE (1024 * 1024)
+#define PIECE (UINT64_C (1024) * 1024)
 
 struct prefetch {
   struct overlay *ov;
