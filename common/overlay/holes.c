@@ -20,6 +20,7 @@
 
 #include <config.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,6 +182,7 @@ make_window (const struct collector *c)
   struct window *w;
   size_t i;
 
+  assert (c->run != NULL && c->nr > 0);
   if (c->nr == 1)
     return (struct window *)(void *)&uniform[c->run[0] & TYPE_MASK];
 

@@ -70,7 +70,7 @@
 #define GAP_BLOCKS 16
 
 /* Sequential misses let a fetch grow up to this many bytes. */
-#define MAX_GROWN_UNIT (1024 * 1024)
+#define MAX_GROWN_UNIT (UINT64_C (1024) * 1024)
 
 /* Where two threads may meet: the tests pause there, so that they do. */
 #ifdef OVERLAY_RACE_POINTS

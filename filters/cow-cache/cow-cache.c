@@ -193,7 +193,7 @@ cow_cache_config_complete (nbdkit_next_config_complete *next,
   NAME "-copy-on-read=on|off|PATH  Keep what was read (default: on).\n" \
   NAME "-dir=DIR                   Directory of the temporary overlay.\n" \
   NAME "-memory=BOOL               Keep the overlay in memory.\n" \
-  NAME "-store=DIR                 Keep the overlay in DIR for the next time.\n" \
+  NAME "-store=DIR                 Keep the overlay for the next time.\n" \
   NAME "-identity=STRING           What the source is (with -store).\n" \
   NAME "-max-size=SIZE             Limit of what is kept of reads.\n" \
   NAME "-fetch-unit=SIZE           Least that is fetched at once " \
