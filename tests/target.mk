@@ -53,3 +53,6 @@ test_target_names_LDFLAGS =
 test_target_names_LDADD = $(target_libs) $(CMOCKA_LIBS)
 
 TESTS += test-v2v-copy.sh
+
+# Boots about ten machines without KVM: a few minutes.
+ALL_TESTS += test-target-boot.sh

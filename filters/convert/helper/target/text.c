@@ -141,7 +141,9 @@ is_alnum (unsigned char c)
 static void
 cut (char *s, size_t max)
 {
-  if (strlen (s) <= max)
+  size_t n = strlen (s);
+
+  if (n <= max)
     return;
   while (max > 0 && ((unsigned char)s[max] & 0xc0) == 0x80)
     max--;
