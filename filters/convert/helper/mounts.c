@@ -88,6 +88,33 @@ safe_name (const char *s)
                       "0123456789/_.+-")] == '\0';
 }
 
+/* TEXT with the kernel's name of V, which can be that of another disk to
+ * the reader, replaced by ours; allocated, or NULL.
+ */
+static char *
+with_name (const char *text, const struct device *v)
+{
+  const size_t from = strlen (v->real), to = strlen (v->name);
+  const char *p;
+  size_t n = 0;
+  char *r, *out;
+
+  for (p = text; (p = strstr (p, v->real)) != NULL; p += from)
+    n++;
+  r = out = malloc (strlen (text) + n * to + 1);
+  if (r == NULL)
+    return NULL;
+  while ((p = strstr (text, v->real)) != NULL) {
+    memcpy (out, text, p - text);
+    out += p - text;
+    memcpy (out, v->name, to);
+    out += to;
+    text = p + from;
+  }
+  strcpy (out, text);
+  return r;
+}
+
 char *
 mounts_damage (struct guest *gst, const struct device *v)
 {
@@ -131,7 +158,7 @@ mounts_damage (struct guest *gst, const struct device *v)
   *status = '\0';
   len = strlen (out);
   words = out + (len > MAX_WORDS ? len - MAX_WORDS : 0);
-  return strdup (words);
+  return with_name (words, v);
 }
 
 /* V is not mounted, and its journal has been replayed. */
