@@ -21,6 +21,7 @@ test_plugin_golden_SOURCES = \
 	../plugins/v2v/diag.c \
 	../plugins/v2v/domain.c \
 	../plugins/v2v/image.c \
+	../plugins/v2v/image-qcow2.c \
 	../plugins/v2v/image-vhd.c \
 	../plugins/v2v/image-vmdk.c \
 	../plugins/v2v/container.c \

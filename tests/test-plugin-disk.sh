@@ -19,6 +19,7 @@ with open('a.raw', 'wb') as f:
 PY
 conv () { qemu-img convert -f raw -O "$@"; }
 conv qcow2 a.raw a.qcow2
+conv qcow2 -c a.raw c.qcow2
 conv vdi a.raw a.vdi
 conv vhdx a.raw a.vhdx
 conv vpc -o force_size=on a.raw a.vhd
@@ -45,7 +46,7 @@ refused () {
     grep -F -- "$reason" refused.out || { cat refused.out; return 1; }
 }
 
-for f in a.raw a.qcow2 a.vdi a.vhdx a.vhd fixed.vhd monolithicSparse.vmdk \
+for f in a.raw a.qcow2 c.qcow2 a.vdi a.vhdx a.vhd fixed.vhd monolithicSparse.vmdk \
          monolithicFlat.vmdk twoGbMaxExtentSparse.vmdk \
          twoGbMaxExtentFlat.vmdk streamOptimized.vmdk; do
     check "$f reads as the raw disk" same $f
@@ -105,6 +106,7 @@ assert zero > 18 << 20, m
 }
 check "extents of a raw file" extents a.raw
 check "extents of a qcow2" extents a.qcow2
+check "extents of a compressed qcow2" extents c.qcow2
 check "extents of a dynamic VHD" extents a.vhd
 
 # Formats are never guessed.
@@ -180,8 +182,53 @@ check "a split snapshot of a split VMDK" \
 check "which is refused unless it is asked for" \
     refused "allow-backing=yes" snap.vmdk
 
+# qcow2 of every shape: plain, zero, compressed, discarded, backed, cut
+# clusters; what QEMU reads is what we read.
+shape () {                      # shape NAME QEMU-IMG-CREATE OPTIONS...
+    local name=$1 i; shift
+    rm -f q.qcow2 q.raw out.raw
+    qemu-img create -q -f qcow2 "$@" q.qcow2 7777K || return 1
+    qemu-io -f qcow2 -d unmap -c 'write -P 1 0 3M' -c 'write -P 2 5M 700k' \
+        -c 'write -z 1M 300k' -c 'discard 2M 512k' -c 'write -P 3 7100k 677k' \
+        -c 'write -zu 5200k 100k' -c 'write -P 5 123k 1k' q.qcow2 >/dev/null ||
+        return 1
+    case $name in *compressed*)
+        qemu-io -f qcow2 -c 'write -c -P 4 4M 256k' q.qcow2 >/dev/null ||
+            return 1 ;;
+    esac
+    case $name in *cut*) truncate -s -40000 q.qcow2 ;; esac
+    qemu-img convert -f qcow2 -O raw q.qcow2 q.raw || return 1
+    timeout 60 "$V2V_BUILDDIR/run" nbdkit -U - v2v q.qcow2 \
+        allow-backing=yes --run 'nbdcopy $uri out.raw' && cmp q.raw out.raw
+}
+qemu-io -f raw -c 'write -P 9 0 8M' want.raw >/dev/null
+check "qcow2" shape plain
+check "qcow2 with compressed clusters" shape compressed
+check "qcow2 version 2" shape v2 -o compat=0.10
+check "qcow2 with small clusters" shape small-compressed -o cluster_size=4k
+check "qcow2 with large clusters" shape large -o cluster_size=2M
+check "qcow2 with subclusters" shape extended -o extended_l2=on
+check "qcow2 preallocated" shape prealloc -o preallocation=metadata
+check "qcow2 whose last cluster is cut" shape cut
+check "qcow2 with a backing file" \
+    shape backed-compressed -b want.raw -F raw
+check "qcow2 with a qcow2 behind it" shape chain -b a.qcow2 -F qcow2
+
+# An image that a running QEMU writes to.
+in_use () {
+    local r
+    coproc QIO { qemu-io -f qcow2 q.qcow2; }
+    # Its answer says that the image is open.
+    echo 'length' >&"${QIO[1]}"
+    until read -r r <&"${QIO[0]}" && [[ $r == *iB* ]]; do :; done
+    refused "a running QEMU" q.qcow2; r=$?
+    echo quit >&"${QIO[1]}"; wait $QIO_PID
+    return $r
+}
+check "an image in use is refused" in_use
+
 # The child: lazily started, replaced when it is killed, gone at the end.
-start_nbdkit s v2v a.qcow2 a.raw
+start_nbdkit s v2v c.qcow2 a.raw
 daemon () { pgrep -P $nbdkit_pid qemu-storage; }
 check_fails "no child before the first use" daemon
 nbdinfo "nbd+unix:///disk1?socket=s" >/dev/null
@@ -211,8 +258,8 @@ gone () {
 }
 check "the child is gone after nbdkit was killed" gone $child
 rm -f s
-start_nbdkit s v2v a.qcow2
-nbdinfo "nbd+unix:///disk0?socket=s" >/dev/null
+start_nbdkit s v2v c.qcow2
+nbdcopy "nbd+unix:///disk0?socket=s" null:
 child=$(daemon)
 kill $nbdkit_pid; wait $nbdkit_pid
 check "and after it was stopped" gone $child
@@ -240,7 +287,7 @@ for i in range(50):
             h.poll(-1)
 PY
 rm -f s
-start_nbdkit s v2v a.qcow2
+start_nbdkit s v2v c.qcow2
 check "2000 random reads of a qcow2, 40 at a time" \
     timeout 120 "$PYTHON_NBD" -m nbd -c "$(cat many.py)"
 done_testing

@@ -23,12 +23,14 @@
 #include <config.h>
 
 #include <endian.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "image.h"
 #include "v2v-utils.h"
@@ -496,6 +498,10 @@ plan_qcow2 (struct image_context *ctx, const struct blob *b,
     return diag_memory (d);
   if (plan_add_node (r, json, d) == -1)
     return -1;
+  /* Subclusters, a data file, and what others build on: through QEMU. */
+  if (data == NULL && (incompatible & 0x10) == 0 && ctx->depth == 0)
+    return image_map_qcow2 (b, h, size, backing != NULL, r->nr_nodes - 1, r,
+                            d);
   return plan_add (r, SEGMENT_NODE, r->nr_nodes - 1, 0, size, d);
 }
 
@@ -568,6 +574,18 @@ plan_image (struct image_context *ctx, const struct blob *b,
   return image_vhdx (ctx, b, r, d);
 }
 
+/* QEMU locks byte 101 (100 + its permission "write") of what it may write
+ * to.
+ */
+static bool
+in_use (int fd)
+{
+  struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET,
+                     .l_start = 101, .l_len = 1 };
+
+  return fcntl (fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK;
+}
+
 int
 image_plan (struct container *c, const struct blob *b, const char *name,
             const char *format, const struct image_options *opts,
@@ -576,6 +594,9 @@ image_plan (struct container *c, const struct blob *b, const char *name,
   struct image_context ctx = { .c = c, .opts = opts, .plan = r };
 
   memset (r, 0, sizeof *r);
+  if (in_use (b->fd))
+    return diag_error (d, "%s: a running QEMU writes to it: shut the machine "
+                       "down first", name);
   if (plan_image (&ctx, b, name, format, r, d) == -1)
     return diag_prefix (d, name);
   if (r->size == 0)

@@ -86,6 +86,10 @@ extern char *plan_add_ref (struct plan *p, char *json, struct diag *d);
 extern int plan_add_fd (struct plan *p, int fd, struct diag *d);
 extern int image_vmdk (struct image_context *ctx, const struct blob *b,
                        const char *name, struct plan *r, struct diag *d);
+/* Add the segments of a qcow2 image whose driver is the node NODE. */
+extern int image_map_qcow2 (const struct blob *b, const char *header,
+                            uint64_t size, bool has_backing, uint32_t node,
+                            struct plan *r, struct diag *d);
 extern int image_vhd (struct image_context *ctx, const struct blob *b,
                       struct plan *r, struct diag *d);
 extern int image_vhdx (struct image_context *ctx, const struct blob *b,
