@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The engines of the Linux conversion, under sanitizers.
 
-linux_dir = $(top_srcdir)/filters/convert/helper/linux
-linux_cppflags = $(AM_CPPFLAGS) -I$(top_builddir) -I$(linux_dir)
+linux_dir = ../filters/convert/helper/linux
+linux_cppflags = $(AM_CPPFLAGS) -I$(top_builddir) -I$(srcdir)/$(linux_dir)
 linux_cflags = $(ASAN_CFLAGS) $(CMOCKA_CFLAGS)
 
 if HAVE_CMOCKA
 linux_tests = \
 	test-linux-devices \
+	test-linux-firstboot \
 	test-linux-confedit \
 	test-linux-kernels \
 	test-linux-netnames \
@@ -29,6 +30,12 @@ test_linux_confedit_SOURCES = \
 test_linux_confedit_CPPFLAGS = $(linux_cppflags)
 test_linux_confedit_CFLAGS = $(linux_cflags)
 test_linux_confedit_LDADD = $(CMOCKA_LIBS)
+
+test_linux_firstboot_SOURCES = \
+	test-linux-firstboot.c test-linux.h $(linux_dir)/text.c
+test_linux_firstboot_CPPFLAGS = $(linux_cppflags)
+test_linux_firstboot_CFLAGS = $(linux_cflags)
+test_linux_firstboot_LDADD = $(CMOCKA_LIBS)
 
 test_linux_kernels_SOURCES = \
 	test-linux-kernels.c \

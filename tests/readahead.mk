@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 readahead_engine = \
+	$(top_srcdir)/filters/readahead/control.c \
+	$(top_srcdir)/filters/readahead/engine.h \
 	$(top_srcdir)/filters/readahead/extmap.c \
 	$(top_srcdir)/filters/readahead/extmap.h \
+	$(top_srcdir)/filters/readahead/lanes.c \
+	$(top_srcdir)/filters/readahead/plan.c \
 	$(top_srcdir)/filters/readahead/readahead.c \
 	$(top_srcdir)/filters/readahead/readahead.h \
 	$(top_srcdir)/filters/readahead/segments.c \

@@ -28,9 +28,9 @@
  * PASSIVE.  Everything is passed on.
  *
  * All connections to one export share an engine if the plugin has
- * multi-conn (or is known to be safe); otherwise each has its own.  The engine starts when the
- * first of them is prepared and ends when the last is finalized (or
- * closed, where nbdkit does not call finalize).
+ * multi-conn (or is known to be safe); otherwise each has its own.  The
+ * engine starts when the first of them is prepared and ends when the last
+ * is finalized (or closed, where nbdkit does not call finalize).
  *
  * Locks, in this order: big_lock or handle.lock (around calls of the
  * layer below in LOCKED mode); registry_lock (engines, handles' lists);

@@ -131,14 +131,16 @@ answer (struct credential *cred, unsigned n, void *opaque)
 static void *
 connect_libvirt (const struct source_options *opts, struct diag *d)
 {
-  int types[] = { CRED_AUTHNAME, CRED_PASSPHRASE, CRED_NOECHOPROMPT };
-  struct auth auth = { .credtype = types,
-                       .ncredtype = V2V_ARRAY_SIZE (types),
-                       .cb = answer, .opaque = (void *)opts };
+  /* libvirt may keep the pointer; there is one source in a process. */
+  static int types[] = { CRED_AUTHNAME, CRED_PASSPHRASE, CRED_NOECHOPROMPT };
+  static struct auth auth = { .credtype = types,
+                              .ncredtype = V2V_ARRAY_SIZE (types),
+                              .cb = answer };
   void *conn;
 
   if (load (d) == -1)
     return NULL;
+  auth.opaque = (void *)opts;
   conn = lv.open_auth (opts->libvirt_uri, &auth, 0);
   if (conn == NULL)
     diag_error (d, "libvirt-uri=%s: %s",

@@ -2,7 +2,6 @@
 
 #include <config.h>
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,7 +32,7 @@ add (struct linux_state *st, const char *path)
 {
   struct conf_file **v, *f;
 
-  v = realloc (st->files, (st->nr_files + 1) * sizeof *v);
+  v = realloc (st->files, (st->nr_files + 1) * sizeof (struct conf_file *));
   if (!v)
     return linux_oom (st);
   st->files = v;
@@ -356,16 +355,10 @@ linux_option_yes (const struct linux_state *st, const char *name,
 }
 
 bool
-linux_distro_is (const struct linux_state *st, ...)
+linux_distro_is (const struct linux_state *st, const char *const *names)
 {
-  const char *name;
-  bool found = false;
-  va_list ap;
-
-  va_start (ap, st);
-  while ((name = va_arg (ap, const char *)) != NULL)
-    if (st->gst->distro && strcmp (st->gst->distro, name) == 0)
-      found = true;
-  va_end (ap);
-  return found;
+  for (; st->gst->distro && *names; names++)
+    if (strcmp (st->gst->distro, *names) == 0)
+      return true;
+  return false;
 }

@@ -72,9 +72,7 @@ edit_fstab (struct span in, struct devmap *map, struct text *out)
           type = (struct span) { "", 0 };
         cd = type.n >= 3 && (memmem (type.p, type.n, "iso9660", 7) ||
                              memmem (type.p, type.n, "udf", 3));
-        if (cd && devname_parse (word, &d) && d.part == 0)
-          text_add_span (out, word);
-        else if (mnt.n == 0)
+        if (mnt.n == 0 || (cd && devname_parse (word, &d) && d.part == 0))
           text_add_span (out, word);
         else
           devmap_put (map, word, DEVFORM_TAG, out);
@@ -268,11 +266,11 @@ entry_has_initrd (struct span all, struct span rest)
       continue;
     if (word.n == 0 || span_starts (word, "menuentry") ||
         span_starts (word, "submenu") || span_is (word, "}") ||
-        span_is (word, "LABEL") || span_is (word, "label"))
+        span_is (word, "LABEL") || span_is (word, "label") ||
+        /* of GRUB legacy; in BLS it starts nothing */
+        (span_is (word, "title") && window.n &&
+         memmem (window.p, window.n, "(hd", 3)))
       seen = false;
-    else if (span_is (word, "title") && window.n &&
-             memmem (window.p, window.n, "(hd", 3))
-      seen = false;             /* GRUB legacy; in BLS it starts nothing */
     else if (span_starts (word, "initrd") || span_is (word, "INITRD"))
       seen = true;
   }

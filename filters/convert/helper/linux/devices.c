@@ -429,7 +429,7 @@ devices_plan (struct linux_state *st)
                   guestfs_last_error (gst->g));
     goto out;
   }
-  for (i = 0; v.devices[i] && i < DEVMAP_MAX_DISKS; i++)
+  for (i = 0; i < DEVMAP_MAX_DISKS && v.devices[i]; i++)
     map.bus[i] = bus_of (gst->source, i);
   map.nr_disks = i;
   if (strncmp (root, "btrfsvol:", 9) == 0)

@@ -17,6 +17,8 @@ liblinux_la_SOURCES = \
 	linux/devmap.c \
 	linux/devmap.h \
 	linux/findkernels.c \
+	linux/firstboot-dir.h \
+	linux/firstboot-scripts.h \
 	linux/firstboot.c \
 	linux/host.h \
 	linux/identity.c \

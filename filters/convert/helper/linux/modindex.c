@@ -49,6 +49,62 @@ modindex_free (struct modindex *ix)
   }
 }
 
+const char *const ramdisk_optional[] = { "virtio_net", NULL };
+
+/* The name of the file in LINE that begins at FROM: "virtio-blk.ko.xz"? */
+static bool
+is_module (struct span line, size_t from, const char *module)
+{
+  const size_t n = strlen (module);
+  size_t i;
+
+  if (line.n - from < n + 3 || memcmp (line.p + from + n, ".ko", 3) != 0)
+    return false;
+  for (i = 0; i < n; i++)
+    if (line.p[from + i] != module[i] &&
+        !(line.p[from + i] == '-' && module[i] == '_'))
+      return false;
+  return true;
+}
+
+bool
+module_listed (const char *text, const char *module)
+{
+  struct span in, line, eol;
+
+  if (!text)
+    return false;
+  in = span_of (text);
+  while (span_line (&in, &line, &eol)) {
+    const char *colon = memchr (line.p, ':', line.n);
+    size_t i = colon ? (size_t)(colon - line.p) : line.n;
+
+    while (i > 0 && line.p[i - 1] != '/')
+      i--;
+    if (is_module (line, i, module))
+      return true;
+  }
+  return false;
+}
+
+/* A disk needs virtio_pci and virtio_blk.  Kernels before 3.4 have no
+ * virtio_scsi, and old ones do not list what is built into them.
+ */
+static void
+choose_wanted (struct modindex *ix)
+{
+  static const char *const if_any[] = { "virtio_scsi", "sd_mod" };
+  size_t n = 0, i;
+
+  ix->wanted[n++] = "virtio_pci";
+  ix->wanted[n++] = "virtio_blk";
+  for (i = 0; i < V2V_ARRAY_SIZE (if_any); i++)
+    if (module_listed (ix->kernel.modules_dep, if_any[i]) ||
+        module_listed (ix->kernel.modules_builtin, if_any[i]))
+      ix->wanted[n++] = if_any[i];
+  ix->wanted[n] = NULL;
+}
+
 int
 modindex_read (struct linux_state *st, const char *kver, struct modindex *ix)
 {
@@ -79,5 +135,6 @@ modindex_read (struct linux_state *st, const char *kver, struct modindex *ix)
     .read_module = read_module,
     .opaque = ix,
   };
+  choose_wanted (ix);
   return 0;
 }

@@ -16,6 +16,7 @@ struct modindex {
   struct guest_file files[4];
   char *paths[4];
   struct initrd_kernel kernel;
+  const char *wanted[5];        /* what an initrd of it must hold */
   struct linux_state *st;
 };
 
@@ -26,8 +27,10 @@ extern int modindex_read (struct linux_state *st, const char *kver,
                           struct modindex *ix);
 extern void modindex_free (struct modindex *ix);
 
-/* What an initrd must and may hold. */
-extern const char *const ramdisk_wanted[];
+/* Is MODULE one of the files of modules.dep or modules.builtin (TEXT)? */
+extern bool module_listed (const char *text, const char *module);
+
+/* What an initrd may hold besides. */
 extern const char *const ramdisk_optional[];
 
 /* Run the guest's own tool for RD and prove its work. */

@@ -25,36 +25,6 @@
 #include "state.h"
 #include "v2v-utils.h"
 
-const char *const ramdisk_wanted[] = {
-  "virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", NULL
-};
-const char *const ramdisk_optional[] = { "virtio_net", NULL };
-
-static bool
-builtin (const struct initrd_kernel *k, const char *module)
-{
-  struct span in, line, eol;
-
-  if (!k->modules_builtin)
-    return false;
-  in = span_of (k->modules_builtin);
-  while (span_line (&in, &line, &eol)) {
-    size_t i = line.n, n = strlen (module), j;
-
-    while (i > 0 && line.p[i - 1] != '/')
-      i--;
-    if (line.n - i < n + 3 || memcmp (line.p + i + n, ".ko", 3) != 0)
-      continue;
-    for (j = 0; j < n; j++)
-      if (line.p[i + j] != module[j] &&
-          !(line.p[i + j] == '-' && module[j] == '_'))
-        break;
-    if (j == n)
-      return true;
-  }
-  return false;
-}
-
 /* Keep of st->drivers what is also in DRIVERS. */
 static int
 keep_drivers (struct linux_state *st, char **drivers)
@@ -181,7 +151,7 @@ schedule (struct linux_state *st, struct modindex *ix, const char *path,
   memcpy (whole, image, plan->offset);
   memcpy (whole + plan->offset, plan->tail, plan->tail_size);
   if (initrd_verify (whole, total, (const uint8_t *)image, plan->offset,
-                     &ix->kernel, ramdisk_wanted, &reason) == -1) {
+                     &ix->kernel, ix->wanted, &reason) == -1) {
     report_error (gst->report, "initrd-verify",
                   "%s: the extended image would not be right: %s", path,
                   reason ? reason : "out of memory");
@@ -221,7 +191,7 @@ plan_one (struct linux_state *st, struct modindex *ix, const char *path,
     return -1;
   if (r == 0)
     return 0;
-  r = initrd_plan ((const uint8_t *)image, size, &ix->kernel, ramdisk_wanted,
+  r = initrd_plan ((const uint8_t *)image, size, &ix->kernel, ix->wanted,
                    ramdisk_optional, &plan);
   if (r == -1) {
     report_error (gst->report, "initrd-failed", "%s: %s", path,
@@ -268,28 +238,11 @@ plan_one (struct linux_state *st, struct modindex *ix, const char *path,
   return 0;
 }
 
-/* A module of the kernel, or a part of it. */
 static bool
 has_driver (const struct initrd_kernel *k, const char *module)
 {
-  struct initrd_kernel dep = { .modules_builtin = k->modules_dep };
-  CLEANUP_FREE char *paths = NULL;
-  char *p;
-
-  if (builtin (k, module))
-    return true;
-  /* modules.dep as modules.builtin: the paths before the colons. */
-  if (!k->modules_dep)
-    return false;
-  paths = strdup (k->modules_dep);
-  if (!paths)
-    return false;
-  for (p = paths; *p; p++)
-    if (*p == ':')
-      while (*p && *p != '\n')
-        *p++ = ' ';
-  dep.modules_builtin = paths;
-  return builtin (&dep, module);
+  return module_listed (k->modules_builtin, module) ||
+         module_listed (k->modules_dep, module);
 }
 
 /* What the newest kernel, which boots by default, can drive. */
@@ -324,8 +277,8 @@ ramdisk_plan (struct linux_state *st)
     if (i == 0)
       note_capabilities (gst, &ix.kernel);
     if (k->nr_initrds == 0 &&
-        !(builtin (&ix.kernel, "virtio_blk") &&
-          builtin (&ix.kernel, "virtio_pci")) &&
+        !(module_listed (ix.kernel.modules_builtin, "virtio_blk") &&
+          module_listed (ix.kernel.modules_builtin, "virtio_pci")) &&
         hopeless (st, st->nr_kernels == 1, "kernel-without-initrd", k->kver,
                   "it has no initrd, and virtio is not built in") == -1) {
       modindex_free (&ix);

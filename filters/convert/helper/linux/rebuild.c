@@ -14,6 +14,10 @@
 #include "state.h"
 #include "v2v-utils.h"
 
+static const char *const suse[] = {
+  "sles", "sled", "opensuse", "suse-based", NULL
+};
+
 int
 ramdisk_rebuild (struct linux_state *st, struct ramdisk *rd)
 {
@@ -62,8 +66,7 @@ ramdisk_rebuild (struct linux_state *st, struct ramdisk *rd)
   }
   else if (guest_is_file (gst, "/sbin/mkinitrd")) {
     /* SUSE's takes -k -i -m; Red Hat's the names. */
-    if (linux_distro_is (st, "sles", "sled", "opensuse", "suse-based",
-                         NULL)) {
+    if (linux_distro_is (st, suse)) {
       args[n++] = "/sbin/mkinitrd";
       args[n++] = "-m";
       args[n++] = drivers.data;
@@ -106,16 +109,22 @@ ramdisk_rebuild (struct linux_state *st, struct ramdisk *rd)
     return -1;
   }
   good = guest_read (gst, rd->path, RAMDISK_MAX_IMAGE, &image, &size) == 1 &&
-         initrd_plan ((const uint8_t *)image, size, &ix.kernel, ramdisk_wanted,
+         initrd_plan ((const uint8_t *)image, size, &ix.kernel, ix.wanted,
                       ramdisk_optional, &plan) == 0 &&
          (plan.verdict == INITRD_PRESENT || plan.verdict == INITRD_REBUILD);
   if (!good)
     report_error (gst->report, "initrd-verify",
                   "%s was rebuilt by the guest's own tool, but has no "
                   "virtio drivers", rd->path);
-  else
+  else {
     report_change (gst->report, rd->path, "rebuild",
                    "virtio drivers for the first boot", NULL, NULL);
+    if (plan.verdict == INITRD_REBUILD)
+      report_warning (gst->report, "initrd-unproved",
+                      "%s was rebuilt by the guest's own tool; what it "
+                      "holds cannot be read: %s", rd->path,
+                      plan.reason ? plan.reason : "its form is not known");
+  }
   initrd_plan_free (&plan);
   free (image);
   modindex_free (&ix);

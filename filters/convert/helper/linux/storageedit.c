@@ -178,7 +178,6 @@ edit_lvm_conf (struct span in, struct devmap *map, struct text *out)
 
         if (!end) {
           text_add_span (out, span_skip (line, i));
-          i = line.n;
           list = false;
           break;
         }
