@@ -137,17 +137,15 @@ is_alnum (unsigned char c)
     (c >= 'A' && c <= 'Z');
 }
 
-/* Cut S to MAX bytes at the border of a character. */
+/* Cut S, which is valid, to MAX bytes at the border of a character. */
 static void
 cut (char *s, size_t max)
 {
-  size_t n = strlen (s);
+  size_t n = 0, k;
 
-  if (n <= max)
-    return;
-  while (max > 0 && ((unsigned char)s[max] & 0xc0) == 0x80)
-    max--;
-  s[max] = '\0';
+  while (s[n] && (k = sequence ((unsigned char *)s + n)) > 0 && n + k <= max)
+    n += k;
+  s[n] = '\0';
 }
 
 static char *
