@@ -111,7 +111,6 @@ struct document {
 };
 struct survey {
   char *socket;
-  bool disks_only;              /* do not open anything: names only */
   /* Results. */
   char **exports;               /* of disks, in order */
   uint64_t *sizes;

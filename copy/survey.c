@@ -169,8 +169,6 @@ survey_run (struct survey *s)
   if (r == -1)
     return;
   qsort (s->exports, s->nr_disks, sizeof *s->exports, compare);
-  if (s->disks_only)
-    return;
   if (open_disks (s) == 0 && list (s, &names) == 0)
     for (i = 0; i < names.n; ++i)
       if (is_document (names.v[i]) && read_document (s, names.v[i]) == -1)

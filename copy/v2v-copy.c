@@ -77,49 +77,6 @@ add_filter (struct strings *a, const char *name)
   strings_addf (a, "--filter=%s", path);
 }
 
-/* An older filter has no parameters of the target. */
-static bool
-knows_target_parameters (void)
-{
-  struct strings a = { .n = 0 };
-  CLEANUP_FREE char *path = module_path ("v2v-convert", true);
-  struct child c = { .pid = 0 }, *cp = &c;
-  char *text = NULL;
-  size_t len = 0;
-  int fd[2];
-  bool ready, found;
-
-  if (pipe2 (fd, O_CLOEXEC) == -1)
-    return false;
-  strings_add (&a, "nbdkit");
-  strings_addf (&a, "--filter=%s", path);
-  strings_add (&a, "null");
-  strings_add (&a, "--help");
-  if (child_start (&c, "nbdkit", a.v, fd[1], -1) == -1)
-    return false;
-  close (fd[1]);
-  for (;;) {
-    ssize_t r;
-
-    children_wait (&cp, 1, &fd[0], &ready, 1, -1);
-    if (!ready && !c.ended)
-      continue;
-    text = xrealloc (text, len + 4097);
-    r = read (fd[0], text + len, 4096);
-    if (r <= 0)
-      break;
-    len += r;
-  }
-  if (text)
-    text[len] = '\0';
-  close (fd[0]);
-  child_stop (&c);
-  found = text && strstr (text, "v2v-output-dir") != NULL;
-  free (text);
-  strings_free (&a);
-  return found;
-}
-
 static void
 add_target_parameters (struct strings *a)
 {
@@ -142,11 +99,9 @@ add_target_parameters (struct strings *a)
   }
 }
 
-/* Start nbdkit on SOCKET and wait until it listens.  DISKS, if there are
- * several, are the exports that belong to the machine.
- */
+/* Start nbdkit on SOCKET and wait until it listens. */
 static int
-start_server (const char *socket, bool convert, const struct survey *disks)
+start_server (const char *socket)
 {
   struct strings a = { .n = 0 };
   CLEANUP_FREE char *plugin = module_path (opt.plugin, false);
@@ -162,9 +117,9 @@ start_server (const char *socket, bool convert, const struct survey *disks)
   strings_add (&a, "--exit-with-parent");
   strings_addf (&a, "-U%s", socket);
   strings_addf (&a, "-P%s", pidfile);
-  if (convert)
+  if (opt.convert)
     add_filter (&a, "v2v-convert");
-  if (convert && opt.readahead)
+  if (opt.convert && opt.readahead)
     add_filter (&a, "v2v-readahead");
   for (i = 0; i < opt.filters.n; ++i)
     add_filter (&a, opt.filters.v[i]);
@@ -180,10 +135,7 @@ start_server (const char *socket, bool convert, const struct survey *disks)
     strings_addf (&a, "uri=%s", opt.source);
   else
     strings_add (&a, opt.source);
-  if (convert && disks)
-    for (i = 0; i < disks->nr_disks; ++i)
-      strings_addf (&a, "v2v-disk=%s", disks->exports[i]);
-  if (convert && knows_target_parameters ())
+  if (opt.convert)
     add_target_parameters (&a);
   for (i = 0; i < opt.params.n; ++i)
     strings_add (&a, opt.params.v[i]);
@@ -253,26 +205,9 @@ survey (struct survey *s)
       return EXIT_CONVERT;
     }
     show_error ("source", "%s", s->error);
-    return opt.convert && !s->disks_only ? EXIT_CONVERT : EXIT_SOURCE;
+    return opt.convert ? EXIT_CONVERT : EXIT_SOURCE;
   }
   return 0;
-}
-
-/* Which exports are disks is the source's plugin to say. */
-static int
-list_source (struct survey *disks)
-{
-  CLEANUP_FREE char *socket = xasprintf ("%s/source", tmpdir);
-  int r;
-
-  disks->disks_only = true;
-  disks->socket = socket;
-  r = start_server (socket, false, NULL);
-  if (r == 0)
-    r = survey (disks);
-  child_stop (&server);
-  disks->socket = NULL;
-  return r;
 }
 
 /* Copying. */
@@ -639,15 +574,11 @@ check_target (void)
 static int
 run (void)
 {
-  struct survey s = { .socket = NULL }, disks = { .socket = NULL };
+  struct survey s = { .socket = NULL };
   CLEANUP_FREE char *socket = xasprintf ("%s/nbd", tmpdir);
-  bool several = strcmp (opt.plugin, "v2v") == 0;
-  int r = 0;
+  int r;
 
-  if (opt.convert && several)
-    r = list_source (&disks);
-  if (r == 0)
-    r = start_server (socket, opt.convert, disks.nr_disks > 1 ? &disks : NULL);
+  r = start_server (socket);
   s.socket = socket;
   if (r == 0)
     r = survey (&s);
@@ -657,15 +588,13 @@ run (void)
   child_stop (&server);
   s.socket = NULL;
   survey_clear (&s);
-  survey_clear (&disks);
   return r;
 }
 
 static void
 remove_tmpdir (void)
 {
-  static const char *const names[] = { "nbd", "nbd.pid", "source",
-                                       "source.pid" };
+  static const char *const names[] = { "nbd", "nbd.pid" };
   size_t i;
 
   for (i = 0; i < V2V_ARRAY_SIZE (names); ++i) {

@@ -11,6 +11,11 @@
 
 #include "text.c"
 #include "confedit.c"
+#define add bootentries_add
+#define same bootentries_same
+#include "bootentries.c"
+#undef add
+#undef same
 #include "kernels.c"
 
 extern int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
@@ -49,6 +54,17 @@ fuzz_kernels (struct span in)
     free (files[i]);
 }
 
+static void
+fuzz_entries (struct span in)
+{
+  struct bootentries b = { 0 };
+
+  bootentries_read (&b, in);
+  if (b.failed)
+    abort ();
+  bootentries_free (&b);
+}
+
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
@@ -60,7 +76,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   if (size == 0)
     return 0;
   in = (struct span) { (const char *)data + 1, size - 1 };
-  switch (data[0] % 9) {
+  switch (data[0] % 11) {
   case 0: edit_add_lines (in, "# x", words, &out); break;
   case 1: edit_add_words (in, "MODULES", words, &out); break;
   case 2: edit_modprobe (in, &out); break;
@@ -70,6 +86,10 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   case 6: edit_depend_start (in, "x", &out); break;
   case 7: edit_inittab_gettys (in, &out); break;
   case 8: fuzz_kernels (in); break;
+  case 9: fuzz_entries (in); break;
+  case 10:
+    free (kernel_image_version ((const uint8_t *)in.p, in.n));
+    break;
   }
   if (out.failed)
     abort ();

@@ -13,6 +13,8 @@
 #include "text.c"
 #include "devmap.c"
 #include "devedit.c"
+#include "storageedit.c"
+#include "consoleedit.c"
 
 extern int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 

@@ -4,6 +4,8 @@ EXTRA_DIST += \
 	boot.sh \
 	guests/lib.sh \
 	guests/make-debian.sh \
+	guests/make-linux.sh \
 	$(NULL)
 
 TESTS += test-convert-boot.sh
+ALL_TESTS += test-guests.sh

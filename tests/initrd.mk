@@ -1,23 +1,24 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The engine is compiled into its unit tests under sanitizers.
 
-initrd_dir = ../filters/convert/helper/linux
+# linux_dir is from linux.mk: one name for the folder, one rule for its
+# stamps.
 initrd_sources = \
-	$(initrd_dir)/cpio-read.c \
-	$(initrd_dir)/cpio-write.c \
-	$(initrd_dir)/initrd-build.c \
-	$(initrd_dir)/initrd-closure.c \
-	$(initrd_dir)/initrd-codec.c \
-	$(initrd_dir)/initrd-image.c \
-	$(initrd_dir)/initrd-join.c \
-	$(initrd_dir)/initrd-lookup.c \
-	$(initrd_dir)/initrd-module.c \
-	$(initrd_dir)/initrd-plan.c \
-	$(initrd_dir)/initrd-tree.c \
-	$(initrd_dir)/initrd-verify.c \
-	$(initrd_dir)/kmod-index.c \
+	$(linux_dir)/cpio-read.c \
+	$(linux_dir)/cpio-write.c \
+	$(linux_dir)/initrd-build.c \
+	$(linux_dir)/initrd-closure.c \
+	$(linux_dir)/initrd-codec.c \
+	$(linux_dir)/initrd-image.c \
+	$(linux_dir)/initrd-join.c \
+	$(linux_dir)/initrd-lookup.c \
+	$(linux_dir)/initrd-module.c \
+	$(linux_dir)/initrd-plan.c \
+	$(linux_dir)/initrd-tree.c \
+	$(linux_dir)/initrd-verify.c \
+	$(linux_dir)/kmod-index.c \
 	$(NULL)
-initrd_cppflags = $(AM_CPPFLAGS) -I$(srcdir)/$(initrd_dir)
+initrd_cppflags = $(AM_CPPFLAGS) -I$(linux_dir)
 initrd_cflags = $(ASAN_CFLAGS) $(ZLIB_CFLAGS) $(LZMA_CFLAGS) $(ZSTD_CFLAGS) \
 	$(LZ4_CFLAGS) $(CMOCKA_CFLAGS)
 initrd_libs = $(ZLIB_LIBS) $(LZMA_LIBS) $(ZSTD_LIBS) $(LZ4_LIBS) $(BZ2_LIBS) \

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The engines of the Linux conversion, under sanitizers.
 
-linux_dir = $(top_srcdir)/filters/convert/helper/linux
-linux_cppflags = $(AM_CPPFLAGS) -I$(top_builddir) -I$(linux_dir)
+linux_dir = ../filters/convert/helper/linux
+linux_cppflags = $(AM_CPPFLAGS) -I$(top_builddir) -I$(srcdir)/$(linux_dir)
 linux_cflags = $(ASAN_CFLAGS) $(CMOCKA_CFLAGS)
 
 if HAVE_CMOCKA
 linux_tests = \
 	test-linux-devices \
+	test-linux-firstboot \
 	test-linux-confedit \
 	test-linux-kernels \
 	test-linux-netnames \
@@ -17,7 +18,8 @@ check_PROGRAMS += $(linux_tests)
 
 test_linux_devices_SOURCES = \
 	test-linux-devices.c test-linux.h \
-	$(linux_dir)/devedit.c $(linux_dir)/devmap.c $(linux_dir)/text.c
+	$(linux_dir)/consoleedit.c $(linux_dir)/devedit.c \
+	$(linux_dir)/devmap.c $(linux_dir)/storageedit.c $(linux_dir)/text.c
 test_linux_devices_CPPFLAGS = $(linux_cppflags)
 test_linux_devices_CFLAGS = $(linux_cflags)
 test_linux_devices_LDADD = $(CMOCKA_LIBS)
@@ -29,9 +31,15 @@ test_linux_confedit_CPPFLAGS = $(linux_cppflags)
 test_linux_confedit_CFLAGS = $(linux_cflags)
 test_linux_confedit_LDADD = $(CMOCKA_LIBS)
 
+test_linux_firstboot_SOURCES = \
+	test-linux-firstboot.c test-linux.h $(linux_dir)/text.c
+test_linux_firstboot_CPPFLAGS = $(linux_cppflags)
+test_linux_firstboot_CFLAGS = $(linux_cflags)
+test_linux_firstboot_LDADD = $(CMOCKA_LIBS)
+
 test_linux_kernels_SOURCES = \
 	test-linux-kernels.c \
-	$(linux_dir)/kernels.c $(linux_dir)/text.c
+	$(linux_dir)/bootentries.c $(linux_dir)/kernels.c $(linux_dir)/text.c
 test_linux_kernels_CPPFLAGS = $(linux_cppflags)
 test_linux_kernels_CFLAGS = $(linux_cflags)
 test_linux_kernels_LDADD = $(CMOCKA_LIBS)

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 readahead_engine = \
+	$(top_srcdir)/filters/readahead/control.c \
+	$(top_srcdir)/filters/readahead/engine.h \
 	$(top_srcdir)/filters/readahead/extmap.c \
 	$(top_srcdir)/filters/readahead/extmap.h \
+	$(top_srcdir)/filters/readahead/lanes.c \
+	$(top_srcdir)/filters/readahead/plan.c \
 	$(top_srcdir)/filters/readahead/readahead.c \
 	$(top_srcdir)/filters/readahead/readahead.h \
 	$(top_srcdir)/filters/readahead/segments.c \
@@ -29,4 +33,4 @@ test_readahead_engine_tsan_CFLAGS = $(TSAN_CFLAGS) -pthread
 test_readahead_engine_tsan_LDFLAGS = -pthread
 test_readahead_engine_tsan_LDADD = $(CMOCKA_LIBS)
 
-TESTS += test-readahead-models.sh
+TESTS += test-readahead-models.sh test-readahead-filter.sh

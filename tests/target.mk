@@ -53,3 +53,27 @@ test_target_names_LDFLAGS =
 test_target_names_LDADD = $(target_libs) $(CMOCKA_LIBS)
 
 TESTS += test-v2v-copy.sh
+
+# Boots about ten machines without KVM: a few minutes.
+ALL_TESTS += test-target-boot.sh
+
+if HAVE_CMOCKA
+TESTS += test-target-roundtrip
+check_PROGRAMS += test-target-roundtrip
+endif
+test_target_roundtrip_SOURCES = test-target-roundtrip.c $(target_sources) \
+	../plugins/v2v/diag.c \
+	../plugins/v2v/domain.c \
+	../plugins/v2v/image.c \
+	../plugins/v2v/image-vhd.c \
+	../plugins/v2v/image-vmdk.c \
+	../plugins/v2v/container.c \
+	../plugins/v2v/machine.c \
+	../plugins/v2v/vmdk.c \
+	../plugins/v2v/xml.c
+test_target_roundtrip_CPPFLAGS = $(target_cppflags) \
+	-I$(top_srcdir)/plugins/v2v
+test_target_roundtrip_CFLAGS = $(target_cflags) $(CMOCKA_CFLAGS) \
+	$(LIBARCHIVE_CFLAGS)
+test_target_roundtrip_LDFLAGS =
+test_target_roundtrip_LDADD = $(target_libs) $(CMOCKA_LIBS) $(LIBARCHIVE_LIBS)

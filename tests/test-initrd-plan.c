@@ -376,12 +376,19 @@ expect (struct initrd_buf *image, enum initrd_verdict verdict,
 static void
 test_families (void **state)
 {
+  char deep[1024] = "";
+  size_t i;
   static const char *const dep[] = { "scsi_mod", "kernel/scsi_mod.ko:",
                                      NULL };
   struct initrd_buf image = { 0 };
   struct cpio_writer w = { 0 };
 
   (void) state;
+  put_base (&w);
+  put_text (&w, "erofs-root.img", "x");
+  make_image (&image, INITRD_FORMAT_GZIP, &w);
+  expect (&image, INITRD_REBUILD, "initrd-squash");
+
   put_base (&w);
   put_text (&w, "squash-root.img", "hsqs");
   make_image (&image, INITRD_FORMAT_GZIP, &w);
@@ -446,6 +453,15 @@ test_families (void **state)
   put_index (&w, "lib/modules/" KVER "/modules.dep.bin", dep);
   make_image (&image, INITRD_FORMAT_GZIP, &w);
   expect (&image, INITRD_REBUILD, "initrd-layout");
+
+  /* Deeper than anything real. */
+  for (i = 0; i < 300; ++i) {
+    snprintf (deep + strlen (deep), sizeof deep - strlen (deep), "%sd",
+              i ? "/" : "");
+    cpio_write_dir (&w, deep, 0755);
+  }
+  make_image (&image, INITRD_FORMAT_GZIP, &w);
+  expect (&image, INITRD_REBUILD, "initrd-too-large");
 
   initrd_buf_string (&image, "MZ\x90");
   expect (&image, INITRD_REBUILD, "initrd-uki");

@@ -100,16 +100,15 @@ fi
 # Modules that are compressed.
 mkdir -p "$tmp/xz"
 cp "/lib/modules/$kver"/modules.{builtin,order} "$tmp/xz/"
-for m in drivers/virtio/virtio drivers/virtio/virtio_ring \
-         drivers/virtio/virtio_pci drivers/virtio/virtio_pci_legacy_dev \
-         drivers/virtio/virtio_pci_modern_dev drivers/block/virtio_blk \
-         drivers/scsi/virtio_scsi; do
-    sed -n "s,^kernel/$m\.ko[.a-z]*:.*,&,p" "/lib/modules/$kver/modules.dep" |
-        sed 's,\.ko\([: ]\),.ko.xz\1,g; s,\.ko$,.ko.xz,'
-done >"$tmp/xz/modules.dep"
-grep -q 'kernel/.*scsi_mod' "$tmp/xz/modules.dep" &&
-    echo "kernel/drivers/scsi/scsi_mod.ko.xz: kernel/drivers/scsi/scsi_common.ko.xz
-kernel/drivers/scsi/scsi_common.ko.xz:" >>"$tmp/xz/modules.dep"
+# The lines of the two drivers and of all that they name.
+awk -F '[: ]+' '
+    { line[$1] = $0 }
+    /virtio_blk\.ko|virtio_scsi\.ko|virtio_pci\.ko/ {
+        for (i = 1; i <= NF; i++) want[$i] = 1
+    }
+    END { for (m in want) if (m != "" && m in line) print line[m] }' \
+    "/lib/modules/$kver/modules.dep" |
+    sed 's,\.ko\([: ]\),.ko.xz\1,g; s,\.ko$,.ko.xz,' >"$tmp/xz/modules.dep"
 cut -d: -f1 "$tmp/xz/modules.dep" | while read -r f; do
     mkdir -p "$tmp/xz/${f%/*}"
     [ -f "/lib/modules/$kver/${f%.xz}" ] &&

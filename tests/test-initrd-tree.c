@@ -380,7 +380,7 @@ test_paths (void **state)
 {
   struct initrd_tree *t = initrd_tree_new ();
   struct initrd_node *n;
-  char *path, name[16];
+  char *path, name[16], longest[257];
   unsigned i;
 
   (void) state;
@@ -413,6 +413,13 @@ test_paths (void **state)
   assert_null (initrd_tree_lookup (t, "self/self", true));
   assert_null (initrd_tree_lookup (t, "dangling", true));
   assert_null (initrd_tree_lookup (t, "usr/lib/x/z", true));
+  /* 255 bytes are a name, 256 are not. */
+  memset (longest, 'n', 256);
+  longest[256] = '\0';
+  apply (t, longest, S_IFREG | 0644, 1, 1, "1");
+  assert_null (initrd_tree_lookup (t, longest, true));
+  apply (t, longest + 1, S_IFREG | 0644, 1, 1, "1");
+  assert_non_null (initrd_tree_lookup (t, longest + 1, true));
   /* 41 symlinks are too many, 40 are not. */
   for (i = 0; i < 41; ++i) {
     static char targets[41][16];

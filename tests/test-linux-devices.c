@@ -409,6 +409,29 @@ test_other_files (void **state)
 }
 
 static void
+test_add_resume (void **state)
+{
+  const char *in =
+    "menuentry 'a' {\n\tlinux\t/vmlinuz root=UUID=1 ro \n\tinitrd /i\n}\n"
+    "linux /vmlinuz root=UUID=1 resume=UUID=2\n"
+    "linux /vmlinuz root=UUID=1 noresume\nlinux16 /memtest\n";
+  const char *want =
+    "menuentry 'a' {\n\tlinux\t/vmlinuz root=UUID=1 ro resume=UUID=5\n"
+    "\tinitrd /i\n}\n"
+    "linux /vmlinuz root=UUID=1 resume=UUID=2\n"
+    "linux /vmlinuz root=UUID=1 noresume\nlinux16 /memtest\n";
+  struct text out = TEXT_INIT, again = TEXT_INIT;
+
+  (void) state;
+  edit_add_resume (span_of (in), "UUID=5", &out);
+  same_text ("resume", &out, want);
+  edit_add_resume (span_of (want), "UUID=5", &again);
+  same_text ("resume twice", &again, want);
+  text_free (&out);
+  text_free (&again);
+}
+
+static void
 test_consoles (void **state)
 {
   (void) state;
@@ -548,6 +571,7 @@ main (void)
     cmocka_unit_test (test_cmdline),
     cmocka_unit_test (test_grubenv),
     cmocka_unit_test (test_other_files),
+    cmocka_unit_test (test_add_resume),
     cmocka_unit_test (test_consoles),
     cmocka_unit_test (test_order_by_evidence),
     cmocka_unit_test (test_order_per_bus),

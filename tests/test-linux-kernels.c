@@ -11,6 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "bootentries.h"
 #include "kernels.h"
 #include "text.h"
 #include "v2v-utils.h"
@@ -195,6 +196,75 @@ test_versions (void **state)
     }
 }
 
+static void
+entry_is (const struct bootentries *b, size_t i, const char *image,
+          const char *initrd)
+{
+  assert_true (i < b->nr);
+  assert_string_equal (b->v[i].image, image);
+  if (initrd)
+    assert_string_equal (b->v[i].initrd, initrd);
+  else
+    assert_null (b->v[i].initrd);
+}
+
+static void
+test_entries (void **state)
+{
+  struct bootentries b = { 0 };
+
+  (void) state;
+  /* GRUB 2: the same twice is one; the initrd is the last of several. */
+  bootentries_read (&b, span_of (
+    "menuentry 'a' {\n\tlinux\t/vmlinuz-1 root=x\n\tinitrd /ucode /i-1\n}\n"
+    "submenu 'b' {\n menuentry 'c' {\n  linux /vmlinuz-1 single\n"
+    "  initrd /ucode /i-1\n }\n}\n"
+    "menuentry 'memtest' {\n\tlinux16 /memtest86+.bin\n}\n"));
+  assert_int_equal (b.nr, 2);
+  entry_is (&b, 0, "/vmlinuz-1", "/i-1");
+  entry_is (&b, 1, "/memtest86+.bin", NULL);
+  bootentries_free (&b);
+
+  /* GRUB legacy names the disk, too. */
+  bootentries_read (&b, span_of (
+    "default=0\ntitle A\n\troot (hd0,0)\n\tkernel (hd0,0)/k ro\n"
+    "\tinitrd (hd0,0)/i\ntitle B\n\tkernel /k2\n"));
+  assert_int_equal (b.nr, 2);
+  entry_is (&b, 0, "/k", "/i");
+  entry_is (&b, 1, "/k2", NULL);
+  bootentries_free (&b);
+
+  /* BLS, in the other order; extlinux in capitals. */
+  bootentries_read (&b, span_of ("initrd /i\r\nlinux /k\r\n"));
+  bootentries_read (&b, span_of (
+    "LABEL x\n  KERNEL /k3\n  INITRD /i3\n  APPEND root=y\n"));
+  assert_int_equal (b.nr, 2);
+  entry_is (&b, 0, "/k", "/i");
+  entry_is (&b, 1, "/k3", "/i3");
+  bootentries_free (&b);
+}
+
+static void
+test_image_version (void **state)
+{
+  uint8_t image[0x300] = { 0 };
+  char *s;
+
+  (void) state;
+  assert_null (kernel_image_version (image, sizeof image));
+  memcpy (image + 0x202, "HdrS", 4);
+  image[0x20e] = 0x40;
+  memcpy (image + 0x240, "6.1.0-9-custom (me@here) #1", 27);
+  s = kernel_image_version (image, sizeof image);
+  assert_string_equal (s, "6.1.0-9-custom");
+  free (s);
+  /* It ends with the file, or lies behind it. */
+  assert_null (kernel_image_version (image, 0x243));
+  image[0x20f] = 0x7f;
+  assert_null (kernel_image_version (image, sizeof image));
+  assert_null (kernel_image_version (image, 0x20f));
+}
+
 int
 main (void)
 {
@@ -207,6 +277,8 @@ main (void)
     cmocka_unit_test (test_alpine),
     cmocka_unit_test (test_kernel_install),
     cmocka_unit_test (test_versions),
+    cmocka_unit_test (test_entries),
+    cmocka_unit_test (test_image_version),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

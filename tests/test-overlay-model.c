@@ -116,7 +116,7 @@ overlay_race_point (void)
   if (s == 0)
     s = (uintptr_t)&s * 0x9e3779b97f4a7c15;
   r = rnd (&s);
-  if (r % 16 == 0) {
+  if (r % (nr_ops > 100000 ? 512 : 16) == 0) {
     const struct timespec ts = { 0, r / 16 % 200000 };
 
     nanosleep (&ts, NULL);

@@ -42,7 +42,7 @@ serve () {
     local model=$1 client=$2; shift 2
     : >"$tmp/calls"
     export tmp
-    timeout 120 "$V2V_BUILDDIR/run" nbdkit -r -U - "${filter[@]}" \
+    timeout -k 5 120 "$V2V_BUILDDIR/run" nbdkit -r -U - "${filter[@]}" \
         eval thread_model="echo $model" get_size="echo $size" \
         open="bash $tmp/other open; echo x" \
         close="bash $tmp/other close" \

@@ -242,6 +242,53 @@ FAKE_HELPER=abort check "the helper crashes" status 3 v2v-copy \
            "$tmp/one.img" "$tmp/out"
 check "the helper crashes: nothing stays" empty
 
+# An OVA of two disks.
+"$PYTHON_NBD" - "$tmp/guest.ovf" <<'END'
+import sys
+item = '<Item><rasd:InstanceID>%d</rasd:InstanceID><rasd:ResourceType>%d</rasd:ResourceType>%s</Item>'
+open(sys.argv[1], "w").write('<?xml version="1.0"?><Envelope '
+  'xmlns="http://schemas.dmtf.org/ovf/envelope/1" '
+  'xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1" '
+  'xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData">'
+  '<References><File ovf:id="f0" ovf:href="a.vmdk"/><File ovf:id="f1" ovf:href="b.vmdk"/></References>'
+  '<DiskSection><Info/>' + ''.join('<Disk ovf:diskId="d%d" ovf:fileRef="f%d" '
+  'ovf:format="http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimized"/>' % (i, i) for i in (0, 1)) +
+  '</DiskSection><VirtualSystem ovf:id="x"><Info/><Name>two / disks</Name><VirtualHardwareSection><Info/>' +
+  item % (1, 3, '<rasd:VirtualQuantity>2</rasd:VirtualQuantity>') +
+  item % (2, 4, '<rasd:AllocationUnits>byte * 2^20</rasd:AllocationUnits><rasd:VirtualQuantity>512</rasd:VirtualQuantity>') +
+  item % (3, 6, '') +
+  ''.join(item % (10 + i, 17, '<rasd:HostResource>ovf:/disk/d%d</rasd:HostResource><rasd:Parent>3</rasd:Parent>' % i) for i in (0, 1)) +
+  '</VirtualHardwareSection></VirtualSystem></Envelope>')
+END
+truncate -s 24M "$tmp/a.raw"
+dd if="$src/disk0" of="$tmp/a.raw" bs=1M seek=1 count=20 conv=notrunc,sparse 2>/dev/null
+for i in a b; do
+    [ $i = a ] && raw=$tmp/a.raw || raw=$src/disk2
+    qemu-img convert -f raw -O vmdk -o subformat=streamOptimized "$raw" "$tmp/$i.vmdk"
+done
+tar -C "$tmp" --format=ustar -cf "$tmp/guest.ova" guest.ovf a.vmdk b.vmdk
+for f in raw:img qcow2:qcow2; do
+    out
+    check "OVA to ${f%:*}" copy -f "${f%:*}" "$tmp/guest.ova" "$tmp/out"
+    check "OVA to ${f%:*}: disk 0" qemu-img compare -f raw -F "${f%:*}" \
+          "$tmp/a.raw" "$tmp/out/two _ disks-disk0.${f#*:}"
+    check "OVA to ${f%:*}: disk 1" qemu-img compare -f raw -F "${f%:*}" \
+          "$src/disk2" "$tmp/out/two _ disks-disk1.${f#*:}"
+    check "OVA to ${f%:*}: its description" has \
+          "$tmp/out/two _ disks.source.json" '"two / disks"'
+done
+out
+check "OVA, converted" v2v-copy "$tmp/guest.ova" "$tmp/out"
+check "OVA, converted: disk 0 is changed" \
+      [ "$(dd if="$tmp/out/guest-disk0.img" bs=4 count=1 skip=262144 2>/dev/null)" = 'V2V!' ]
+check "OVA, converted: disk 1 is changed" \
+      [ "$(dd if="$tmp/out/guest-disk1.img" bs=4 count=1 skip=262144 2>/dev/null)" = 'V2V!' ]
+# Its disks live in one file: without it there are none.
+vanish () { head -c 300000 "$tmp/guest.ova" >"$tmp/short.ova"; copy "$tmp/short.ova" "$tmp/out"; }
+out
+check "a truncated OVA" status 2 vanish
+check "a truncated OVA: nothing stays" empty
+
 check "the sources are untouched" sha256sum --quiet -c "$tmp/sums"
 check "no sockets stay" no_litter
 done_testing

@@ -20,6 +20,7 @@
 
 #include <config.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,18 +33,21 @@
 #define TYPE_MASK (OVERLAY_EXTENT_HOLE | OVERLAY_EXTENT_ZERO)
 
 struct window {
+  struct window *link;          /* all that were allocated; by holes_lock */
   uint32_t nr;                  /* runs; 0 = bits */
   uint32_t run[];               /* or 2 × WINDOW_BLOCKS / 32 words of bits */
 };
 
 struct one_run_window {
+  struct window *link;
   uint32_t nr;
   uint32_t run[1];
 };
 
 /* Windows of one run, by type; never freed. */
 static struct one_run_window uniform[4] = {
-  { 1, { 0 } }, { 1, { 1 } }, { 1, { 2 } }, { 1, { 3 } },
+  { NULL, 1, { 0 } }, { NULL, 1, { 1 } },
+  { NULL, 1, { 2 } }, { NULL, 1, { 3 } },
 };
 
 /* Being asked for, and failed so many times. */
@@ -86,15 +90,13 @@ ov_holes_init (struct overlay *ov)
 void
 ov_holes_free (struct overlay *ov)
 {
-  size_t i;
+  struct window *w, *link;
 
   if (ov->windows == NULL)
     return;
-  for (i = 0; i < ov->nr_windows; ++i) {
-    struct window *w = atomic_load (&ov->windows[i]);
-
-    if (is_known (w) && !is_uniform (w))
-      free (w);
+  for (w = ov->windows_allocated; w; w = link) {
+    link = w->link;
+    free (w);
   }
   ov_unreserve ((void *)ov->windows,
                 ov->nr_windows * sizeof ov->windows[0]);
@@ -180,6 +182,7 @@ make_window (const struct collector *c)
   struct window *w;
   size_t i;
 
+  assert (c->run != NULL && c->nr > 0);
   if (c->nr == 1)
     return (struct window *)(void *)&uniform[c->run[0] & TYPE_MASK];
 
@@ -285,6 +288,10 @@ ov_holes_load (struct overlay *ov, const struct overlay_source *src,
   }
 
   pthread_mutex_lock (&ov->holes_lock);
+  if (is_known (now) && !is_uniform (now)) {
+    now->link = ov->windows_allocated;
+    ov->windows_allocated = now;
+  }
   atomic_store_explicit (&ov->windows[i], now, memory_order_release);
   pthread_cond_broadcast (&ov->holes_known);
   pthread_mutex_unlock (&ov->holes_lock);

@@ -70,7 +70,7 @@
 #define GAP_BLOCKS 16
 
 /* Sequential misses let a fetch grow up to this many bytes. */
-#define MAX_GROWN_UNIT (1024 * 1024)
+#define MAX_GROWN_UNIT (UINT64_C (1024) * 1024)
 
 /* Where two threads may meet: the tests pause there, so that they do. */
 #ifdef OVERLAY_RACE_POINTS
@@ -128,6 +128,7 @@ struct overlay {
   size_t nr_windows;
   pthread_mutex_t holes_lock;
   pthread_cond_t holes_known;
+  struct window *windows_allocated;     /* by holes_lock */
   bool holes_warned;            /* by holes_lock */
 
   /* evict.c */

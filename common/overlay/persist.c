@@ -66,6 +66,13 @@
 #define BYTE_ORDER_MARK 0x01020304
 #define FLUSH_BATCH 8192
 
+/* The tests let the machine crash by changing it. */
+#ifdef OVERLAY_BOOT_ID_FILE
+extern const char *OVERLAY_BOOT_ID_FILE;
+#else
+#define OVERLAY_BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
+#endif
+
 struct header {
   char magic[8];
   uint32_t byte_order, block_size;
@@ -120,7 +127,7 @@ read_all (int fd, void *buf, size_t len, uint64_t offset)
   uint8_t *p = buf;
 
   while (len > 0) {
-    ssize_t r = pread (fd, p, len, offset);
+    ssize_t r = pread (fd, p, len, (off_t)offset);
 
     if (r == -1 && errno == EINTR)
       continue;
@@ -141,7 +148,7 @@ write_all (int fd, const void *buf, size_t len, uint64_t offset)
   const uint8_t *p = buf;
 
   while (len > 0) {
-    ssize_t r = pwrite (fd, p, len, offset);
+    ssize_t r = pwrite (fd, p, len, (off_t)offset);
 
     if (r == -1 && errno == EINTR)
       continue;
@@ -172,7 +179,7 @@ ov_persist_filename (struct overlay *ov, const char *suffix)
 
     if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
         (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.')
-      escaped[n++] = c;
+      escaped[n++] = (char)c;
     else
       n += sprintf (&escaped[n], "%%%02x", c);
   }
@@ -190,8 +197,7 @@ ov_persist_filename (struct overlay *ov, const char *suffix)
 static void
 get_boot_id (char *id, size_t len)
 {
-  CLEANUP_CLOSE int fd = open ("/proc/sys/kernel/random/boot_id",
-                               O_RDONLY | O_CLOEXEC);
+  CLEANUP_CLOSE int fd = open (OVERLAY_BOOT_ID_FILE, O_RDONLY | O_CLOEXEC);
   ssize_t r = -1;
 
   memset (id, 0, len);
@@ -305,13 +311,13 @@ load_map (struct overlay *ov, bool keep_clean)
   if (e == NULL)
     return -1;
   while (offset < end) {
-    off_t data = lseek (ov->map_fd, offset, SEEK_DATA);
+    off_t data = lseek (ov->map_fd, (off_t)offset, SEEK_DATA);
     uint64_t g, n, i;
 
     if (data == (off_t)-1 && errno == ENXIO)
       break;                    /* nothing but holes */
     if (data == (off_t)-1)
-      data = offset;
+      data = (off_t)offset;
     g = (data - HEADER_BYTES) / sizeof *e;
     if (g >= ov->nr_groups)
       break;
@@ -412,7 +418,7 @@ ov_persist_open (struct overlay *ov, int *err)
       goto fail;
   }
   if (st.st_size < (off_t)entry_offset (ov->nr_groups) &&
-      ftruncate (ov->map_fd, entry_offset (ov->nr_groups)) == -1) {
+      ftruncate (ov->map_fd, (off_t)entry_offset (ov->nr_groups)) == -1) {
     *err = errno;
     ov_log (ov, 'e', "cannot extend %s/%s: %s", ov->dir, file,
             strerror (*err));
@@ -578,28 +584,13 @@ flush_groups (struct overlay *ov, struct changed *c, size_t n, int *err)
   return -1;
 }
 
-int
-overlay_flush (struct overlay *ov, int *err)
+/* C has room for FLUSH_BATCH groups; flush_lock is held. */
+static int
+flush_changed (struct overlay *ov, struct changed *c, int *err)
 {
-  CLEANUP_FREE struct changed *c = NULL;
   size_t i, n = 0;
   uint64_t j;
 
-  if (ov->map_fd == -1)
-    return 0;
-  c = malloc (FLUSH_BATCH * sizeof *c);
-  if (c == NULL) {
-    *err = ENOMEM;
-    return -1;
-  }
-  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&ov->flush_lock);
-  /* After a failed sync the kernel may have thrown away what it could not
-   * write, and a second one would succeed.
-   */
-  if (ov->sync_failed) {
-    *err = EIO;
-    return -1;
-  }
   for (i = 0; i < ov->nr_leaves; ++i) {
     struct leaf *leaf = ov_leaf (ov, i);
 
@@ -636,4 +627,30 @@ overlay_flush (struct overlay *ov, int *err)
     return -1;
   }
   return 0;
+}
+
+int
+overlay_flush (struct overlay *ov, int *err)
+{
+  struct changed *c;
+  int r = -1;
+
+  if (ov->map_fd == -1)
+    return 0;
+  c = malloc (FLUSH_BATCH * sizeof *c);
+  if (c == NULL) {
+    *err = ENOMEM;
+    return -1;
+  }
+  pthread_mutex_lock (&ov->flush_lock);
+  /* After a failed sync the kernel may have thrown away what it could not
+   * write, and a second one would succeed.
+   */
+  if (ov->sync_failed)
+    *err = EIO;
+  else
+    r = flush_changed (ov, c, err);
+  pthread_mutex_unlock (&ov->flush_lock);
+  free (c);
+  return r;
 }

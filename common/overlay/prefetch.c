@@ -18,12 +18,12 @@
 #include "overlay-internal.h"
 #include "v2v-utils.h"
 
-#define PIECE (1024 * 1024)
+#define PIECE (UINT64_C (1024) * 1024)
 
 struct prefetch {
   struct overlay *ov;
   struct overlay_source src;
-  _Atomic bool stop;
+  _Atomic bool stop, failed;
 
   pthread_mutex_t lock;
   struct overlay_range *ranges; /* the rest is by lock */
@@ -80,7 +80,8 @@ prefetch_thread (void *opaque)
 
       if (ov_fill_step (pf->ov, &pf->src, offset, end, PIECE, false, &next,
                         &fetched, &err) == -1) {
-        if (!atomic_exchange (&pf->stop, true))
+        atomic_store (&pf->stop, true);
+        if (!atomic_exchange (&pf->failed, true))
           ov_log (pf->ov, 'w', "prefetching ends at %llu: %s",
                   (unsigned long long)offset, strerror (err));
         break;

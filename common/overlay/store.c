@@ -51,7 +51,7 @@ open_segment (struct overlay *ov, size_t seg, bool must_exist)
 {
   const uint64_t start = (uint64_t)seg << SEGMENT_SHIFT;
   const uint64_t left = ov->size - start;
-  const off_t want = v2v_round_up (V2V_MIN (left, SEGMENT_BYTES), BLOCK);
+  const off_t want = (off_t)v2v_round_up (V2V_MIN (left, SEGMENT_BYTES), BLOCK);
   struct stat st;
   int fd = -1, saved;
 
@@ -167,7 +167,7 @@ ov_store_read (struct overlay *ov, void *buf, size_t len, uint64_t offset,
 
     if (fd == -1)
       return -1;
-    r = pread (fd, p, n, in_seg);
+    r = pread (fd, p, n, (off_t)in_seg);
     if (r == -1 && errno == EINTR)
       continue;
     if (r <= 0) {
@@ -193,7 +193,7 @@ ov_store_write (struct overlay *ov, struct iovec *iov, int nr,
   if (fd == -1)
     return -1;
   while (nr > 0) {
-    ssize_t r = pwritev (fd, iov, nr, offset % SEGMENT_BYTES);
+    ssize_t r = pwritev (fd, iov, nr, (off_t)(offset % SEGMENT_BYTES));
 
     if (r == -1 && errno == EINTR)
       continue;
@@ -208,7 +208,7 @@ ov_store_write (struct overlay *ov, struct iovec *iov, int nr,
     }
     offset += r;
     while (nr > 0 && (size_t)r >= iov->iov_len) {
-      r -= iov->iov_len;
+      r -= (ssize_t)iov->iov_len;
       iov++;
       nr--;
     }
@@ -228,7 +228,7 @@ ov_store_punch (struct overlay *ov, uint64_t offset, uint64_t len)
 
   if (fd >= 0)
     (void)!fallocate (fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                      offset % SEGMENT_BYTES, len);
+                      (off_t)(offset % SEGMENT_BYTES), (off_t)len);
 }
 
 void

@@ -24,10 +24,11 @@
 #include "cow-cache.h"
 #include "v2v-utils.h"
 
-/* nbdcopy asks for as much at once.  1 MiB took 0.8 of the time of
- * 256 KiB, more gained nothing.
+/* nbdcopy asks for as much at once.  With 1 MiB a cold copy-on-read copy
+ * of 1 GiB took 1.2 s of CPU, with 256 KiB 0.7 s: what was read is still
+ * in the processor's cache when it goes to the store and the socket.
  */
-#define PREFERRED_BLOCK_SIZE (1024 * 1024)
+#define PREFERRED_BLOCK_SIZE (256 * 1024)
 
 #define NAME "v2v-cow-cache"
 
@@ -192,7 +193,7 @@ cow_cache_config_complete (nbdkit_next_config_complete *next,
   NAME "-copy-on-read=on|off|PATH  Keep what was read (default: on).\n" \
   NAME "-dir=DIR                   Directory of the temporary overlay.\n" \
   NAME "-memory=BOOL               Keep the overlay in memory.\n" \
-  NAME "-store=DIR                 Keep the overlay in DIR for the next time.\n" \
+  NAME "-store=DIR                 Keep the overlay for the next time.\n" \
   NAME "-identity=STRING           What the source is (with -store).\n" \
   NAME "-max-size=SIZE             Limit of what is kept of reads.\n" \
   NAME "-fetch-unit=SIZE           Least that is fetched at once " \

@@ -12,7 +12,7 @@
  *
  * A persistent store must belong to the source.  Without an identity given
  * by the user it is a digest of samples of the source's data: the first
- * MiB, the last 64 KiB and 4 KiB from each 32nd part in between.  Another
+ * MiB, the last 64 KiB and 64 KiB from each 32nd part in between.  Another
  * disk differs there (partition table, UUIDs, superblocks); a disk that
  * was only changed here and there may not, which the manual says.
  *

@@ -28,9 +28,9 @@
  * PASSIVE.  Everything is passed on.
  *
  * All connections to one export share an engine if the plugin has
- * multi-conn; otherwise each has its own.  The engine starts when the
- * first of them is prepared and ends when the last is finalized (or
- * closed, where nbdkit does not call finalize).
+ * multi-conn (or is known to be safe); otherwise each has its own.  The
+ * engine starts when the first of them is prepared and ends when the last
+ * is finalized (or closed, where nbdkit does not call finalize).
  *
  * Locks, in this order: big_lock or handle.lock (around calls of the
  * layer below in LOCKED mode); registry_lock (engines, handles' lists);
@@ -93,6 +93,7 @@ struct export {
   int is_tls;
   uint64_t size;
   bool shared;                  /* by all connections */
+  int multi;                    /* can_multi_conn */
   enum mode mode;
   struct readahead *ra;
   nbdkit_backend *backend;      /* OWN: the layer below */
@@ -184,6 +185,14 @@ readahead_config (nbdkit_next_config *next, nbdkit_backend *nxdata,
 static int
 readahead_get_ready (int model)
 {
+  static unsigned times;
+
+  /* Both would be the same module with the same variables. */
+  if (++times > 1) {
+    nbdkit_error ("v2v-readahead can only be used once: "
+                  "remove one --filter=v2v-readahead");
+    return -1;
+  }
   thread_model = model;
   if (max_request > 0 && request > max_request)
     request = max_request;
@@ -296,7 +305,7 @@ open_own (struct export *x, unsigned lane)
   }
   /* nbdkit wants these to have been asked before I/O. */
   if (next->get_size (next) != (int64_t) x->size ||
-      next->can_multi_conn (next) != 1 ||
+      next->can_multi_conn (next) != x->multi ||
       next->can_cache (next) == -1 || next->can_extents (next) == -1) {
     nbdkit_debug ("v2v-readahead: a second connection to the source shows "
                   "something else; not using it");
@@ -307,6 +316,26 @@ open_own (struct export *x, unsigned lane)
   x->own[lane] = next;
   x->own_errors[lane] = 0;
   return 0;
+}
+
+/* nbdkit < 1.34's curl plugin does not say that read-only connections all
+ * show the same data; later ones do.  Every module is loaded into one
+ * namespace, the plugin first, so this symbol is the plugin's.
+ */
+static bool
+plugin_is (const char *name)
+{
+  void *init = dlsym (RTLD_DEFAULT, "plugin_init");
+  const char *base;
+  char file[64];
+  Dl_info info;
+
+  if (init == NULL || dladdr (init, &info) == 0 || info.dli_fname == NULL)
+    return false;
+  base = strrchr (info.dli_fname, '/');
+  base = base ? base + 1 : info.dli_fname;
+  snprintf (file, sizeof file, "nbdkit-%s-plugin.so", name);
+  return strcmp (base, file) == 0;
 }
 
 /* A context for one call, and the lock to hold during it. */
@@ -541,10 +570,12 @@ attach (struct handle *h, nbdkit_next *next)
   };
   enum mode mode = PASSIVE;
   struct export *x;
+  bool same;                    /* all connections show the same */
 
   if (size == -1 || writable == -1 || multi == -1 || cache == -1 ||
       extents == -1 || next->block_size (next, &min, &preferred, &max) == -1)
     return -1;
+  same = multi || (!writable && plugin_is ("curl"));
 
   switch (thread_model) {
   case NBDKIT_THREAD_MODEL_PARALLEL:
@@ -556,7 +587,7 @@ attach (struct handle *h, nbdkit_next *next)
                     "read ahead of the default export; nbdkit >= 1.44 has "
                     "no such limit");
     else
-      mode = multi ? OWN : LOCKED;
+      mode = same ? OWN : LOCKED;
     break;
   case NBDKIT_THREAD_MODEL_SERIALIZE_ALL_REQUESTS:
     mode = LOCKED;
@@ -590,14 +621,15 @@ attach (struct handle *h, nbdkit_next *next)
     ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&registry_lock);
 
     for (x = exports; x; x = x->next)
-      if (multi && x->shared && x->mode == mode &&
+      if (same && x->shared && x->mode == mode && x->multi == multi &&
           x->size == (uint64_t) size && x->is_tls == h->is_tls &&
           strcmp (x->name, h->name) == 0)
         break;
     if (x == NULL) {
-      x = new_export (h, mode, multi, size, &opts, extents);
+      x = new_export (h, mode, same, size, &opts, extents);
       if (x == NULL)
         return -1;
+      x->multi = multi;
       x->next = exports;
       exports = x;
       divide_memory ();

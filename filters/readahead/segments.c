@@ -188,6 +188,7 @@ segments_unref (struct segments *ss, struct seg *seg)
     return;
   assert (seg->dead);
   if (seg->buf) {
+    /* cppcheck-suppress pointerSize; the pointer itself is stored there */
     memcpy (seg->buf, &ss->spare[seg->class], sizeof (void *));
     ss->spare[seg->class] = seg->buf;
     ss->spare_bytes += class_size (seg->class);

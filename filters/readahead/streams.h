@@ -6,11 +6,12 @@
  * nbdcopy walks as many ranges of 128 MiB as it has connections, and its
  * requests overtake each other by up to 6 MiB (measured with libnbd
  * 1.14).  So a read belongs to a stream if it starts near the stream's
- * head (the largest end seen), and a step back does not end a stream.  Near alone would also hold for
- * random reads of a small disk.  Hence each stream keeps books: `good',
- * the bytes that were read, and `bad', the bytes that were jumped over
- * and neither known to be zero nor read later.  A stream counts as
- * sequential only while bad is small against good.
+ * head (the largest end seen), and a step back does not end a stream.
+ * Near alone would also hold for random reads of a small disk.  Hence
+ * each stream keeps books: `good', the bytes that were read, and `bad',
+ * the bytes that were jumped over and neither known to be zero nor read
+ * later.  A stream counts as sequential only while bad is small against
+ * good.
  *
  * No locking: the caller's lock protects it.
  */

@@ -66,6 +66,7 @@ cached ()
     if [ ! -e "$file" ]; then
         rm -f "$file.part"
         say "making ${file##*/}"
+        workdir
         # Not in a condition: bash would ignore set -e in it.
         "$maker" "$file.part" "$@"
         mv "$file.part" "$file"
@@ -278,6 +279,8 @@ esac
 END
     chmod +x "$work/grub-probe"
     export grub_probe="$work/grub-probe" guest_uuids="$uuid $buuid"
+    # A root on LVM is named, not given by UUID.
+    [ "$abstraction" != lvm ] || guest_uuids=$buuid
     in_root "$root" grub-mkconfig -o /boot/grub/grub.cfg
     unset grub_probe guest_uuids
     grub-script-check "$root/boot/grub/grub.cfg"
@@ -318,12 +321,83 @@ grub_bios ()
 put_ext4 ()
 {
     local root=$1 image=$2 start=$3 size=$4 uuid=$5 label=${6:-}
-    find "$root" -xdev -newermt "@$SOURCE_DATE_EPOCH" -print0 |
-        xargs -0r touch -hd "@$SOURCE_DATE_EPOCH"
+    settle "$root"
     mke2fs -q -F -t ext4 -b 4096 -I 256 -U "$uuid" ${label:+-L "$label"} \
         -O ^metadata_csum_seed,^orphan_file \
         -E "offset=$((start << 20)),hash_seed=$uuid,lazy_itable_init=0,assume_storage_prezeroed=1" \
         -d "$root" "$image" "${size}M" >&2
+}
+
+# settle ROOT: times that do not depend on when the guest was made.
+settle ()
+{
+    find "$1" -xdev -newermt "@$SOURCE_DATE_EPOCH" -print0 |
+        xargs -0r touch -hd "@$SOURCE_DATE_EPOCH"
+}
+
+# place FILE IMAGE START-MiB: the holes of FILE stay holes.
+place () { dd if="$1" of="$2" bs=1M seek="$3" conv=notrunc,sparse status=none; }
+
+# put_xfs ROOT IMAGE START-MiB SIZE-MiB UUID: through a protofile, with the
+# features that GRUB 2.06 reads.
+put_xfs ()
+{
+    local root=$1 image=$2 start=$3 size=$4 uuid=$5
+    settle "$root"
+    "${python:-/usr/bin/python3}" - "$root" >"$work/proto" <<'END'
+import os, stat, sys
+def word (path):
+    st = os.lstat (path)
+    kind = {stat.S_IFDIR: "d", stat.S_IFREG: "-", stat.S_IFLNK: "l",
+            stat.S_IFCHR: "c", stat.S_IFBLK: "b"}[stat.S_IFMT (st.st_mode)]
+    m = stat.S_IMODE (st.st_mode)
+    return st, "%s%s%s%03o %d %d" % (kind, "u" if m & 0o4000 else "-",
+        "g" if m & 0o2000 else "-", m & 0o777, st.st_uid, st.st_gid)
+def tree (top, indent):
+    for name in sorted (os.listdir (top)):
+        path = os.path.join (top, name)
+        if any (c.isspace () for c in path):
+            continue
+        st, w = word (path)
+        line = "%s%s %s" % (" " * indent, name, w)
+        if stat.S_ISDIR (st.st_mode):
+            print (line); tree (path, indent + 1); print (" " * indent + "$")
+        elif stat.S_ISLNK (st.st_mode):
+            print (line, os.readlink (path))
+        elif stat.S_ISREG (st.st_mode):
+            print (line, path)
+        else:
+            print (line, os.major (st.st_rdev), os.minor (st.st_rdev))
+print ("boot\n0 0")
+print (word (sys.argv[1])[1])
+tree (sys.argv[1], 0)
+print ("$")
+END
+    rm -f "$work/fs"
+    truncate -s "${size}M" "$work/fs"
+    mkfs.xfs -q -m "uuid=$uuid,bigtime=0,inobtcount=0" -i nrext64=0 \
+        -p "$work/proto" "$work/fs" >&2
+    place "$work/fs" "$image" "$start"
+    rm -f "$work/fs"
+}
+
+# put_esp ROOT IMAGE START-MiB SIZE-MiB VOLUME-ID: a FAT with ROOT's files.
+put_esp ()
+{
+    rm -f "$work/fs"
+    truncate -s "$4M" "$work/fs"
+    mkfs.vfat -F 32 -i "$5" "$work/fs" >&2
+    (cd "$1" && mcopy -s -Q -i "$work/fs" -- * ::)
+    place "$work/fs" "$2" "$3"
+    rm -f "$work/fs"
+}
+
+# appliance GUESTFISH-OPTION...: libguestfs, by emulation.
+appliance ()
+{
+    env -u LIBGUESTFS_HV LIBGUESTFS_BACKEND=direct \
+        LIBGUESTFS_BACKEND_SETTINGS=force_tcg \
+        guestfish "$@" >&2
 }
 
 # put_swap IMAGE START-MiB SIZE-MiB UUID

@@ -744,6 +744,17 @@ add_disk (guestfs_h *g, const char *text)
   return r;
 }
 
+/* libguestfs would take $TMPDIR, which a supervisor sets for us alone: then
+ * the appliance were built anew each time.
+ */
+static int
+set_cachedir (guestfs_h *g)
+{
+  const char *dir = getenv ("LIBGUESTFS_CACHEDIR");
+
+  return guestfs_set_cachedir (g, dir && *dir ? dir : "/var/tmp");
+}
+
 enum accel { ACCEL_KVM, ACCEL_TCG };
 
 /* A fresh handle, all but launched if w->ready. */
@@ -763,7 +774,7 @@ new_handle (const struct appliance_options *opts, enum accel accel,
     guestfs_set_trace (g, 1);
   }
   guestfs_set_identifier (g, "v2v");
-  if (guestfs_set_tmpdir (g, opts->tmpdir) == -1 ||
+  if (guestfs_set_tmpdir (g, opts->tmpdir) == -1 || set_cachedir (g) == -1 ||
       guestfs_set_backend (g, "direct") == -1)
     goto error;
   if (accel == ACCEL_TCG) {
@@ -825,7 +836,8 @@ appliance_launch (struct report *r, const struct appliance_options *opts)
   setting = guestfs_get_backend_setting (g, "force_kvm");
   must_kvm = setting != NULL && strcmp (setting, "0") != 0;
   free (setting);
-  fixed = fixed_appliance (g);
+  if (set_cachedir (g) == 0)
+    fixed = fixed_appliance (g);
   guestfs_close (g);
 
   if (must_tcg)

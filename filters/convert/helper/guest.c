@@ -42,6 +42,9 @@
 /* Larger files are downloaded. */
 #define STREAM (8 * 1024 * 1024)
 
+/* Largest file that is replaced, or digested when it is removed. */
+#define MAX_REPLACED ((size_t)256 * 1024 * 1024)
+
 /* How many neighbours are asked for their label. */
 #define MAX_NEIGHBOURS 64
 
@@ -515,7 +518,7 @@ guest_write (struct guest *gst, const char *path, const char *data, size_t size,
   if (real == NULL)
     return -1;
   if (there) {
-    if (guest_read (gst, real, SIZE_MAX / 2, &old, &old_size) != 1)
+    if (guest_read (gst, real, MAX_REPLACED, &old, &old_size) != 1)
       return -1;
     if (old_size == size && memcmp (old, data, size) == 0)
       return 0;
@@ -633,8 +636,8 @@ digest_of (struct guest *gst, const char *path, const struct guestfs_statns *st,
   CLEANUP_FREE char *data = NULL;
   size_t size;
 
-  if (!S_ISREG (st->st_mode) ||
-      guest_read (gst, path, SIZE_MAX / 2, &data, &size) != 1)
+  if (!S_ISREG (st->st_mode) || (uint64_t)st->st_size > MAX_REPLACED ||
+      guest_read (gst, path, MAX_REPLACED, &data, &size) != 1)
     return false;
   sha256 (data, size, hex);
   return true;

@@ -64,7 +64,6 @@ struct guest {
   const struct devices *devices; /* devices.h */
   const struct device_names *names;
 
-  uint64_t *disk_sizes; /* in bytes, one per disk; the helper's */
   struct guest_capabilities caps;
 
   bool dry_run;              /* report changes, make none */

@@ -21,7 +21,8 @@ libhelper_la_SOURCES = \
 	run.c run.h \
 	scan.c scan.h \
 	$(NULL)
-libhelper_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/common/vm
+libhelper_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir) \
+	-I$(top_srcdir)/common/vm
 libhelper_la_CFLAGS = $(AM_CFLAGS) \
 	$(LIBGUESTFS_CFLAGS) $(LIBXML2_CFLAGS) $(JSON_C_CFLAGS) \
 	$(GNUTLS_CFLAGS) $(LZMA_CFLAGS) $(ZLIB_CFLAGS) $(ZSTD_CFLAGS) \
@@ -39,3 +40,8 @@ v2v_convert_helper_LDADD = \
 	liblinux.la \
 	libinitrd.la \
 	$(NULL)
+
+EXTRA_DIST += v2v-convert-helper.pod
+if HAVE_POD
+man_MANS += v2v-convert-helper.1
+endif

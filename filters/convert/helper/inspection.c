@@ -418,6 +418,21 @@ is_candidate (const struct device *v)
   return true;
 }
 
+/* Is V another device of a file system that was looked at: of a btrfs that
+ * has several, or a path to the same disk?
+ */
+static bool
+is_repeated (const struct inspection *in, const struct device *v)
+{
+  const struct device *w;
+
+  for (w = in->devices.v; w < v; ++w)
+    if (is_candidate (w) && w->uuid != NULL && v->uuid != NULL &&
+        strcmp (w->uuid, v->uuid) == 0)
+      return true;
+  return false;
+}
+
 static int
 unmount (struct guest *gst, struct inspection *in)
 {
@@ -654,6 +669,7 @@ inspection_find (struct guest *gst, struct inspection *in,
 
   for (i = 0; i < in->devices.n; ++i)
     if (is_candidate (&in->devices.v[i]) &&
+        !is_repeated (in, &in->devices.v[i]) &&
         look_at (gst, in, &s, &in->devices.v[i]) == -1)
       goto out;
   if (report_failed (gst->report))

@@ -53,7 +53,6 @@ static void __attribute__ ((noreturn)) janitor (int fd)
   char *dirs[MAX_DIRS], *line = NULL;
   size_t nr_dirs = 0, cap = 0, i;
   FILE *fp;
-  ssize_t n;
   int null;
 
   setsid ();
@@ -71,7 +70,7 @@ static void __attribute__ ((noreturn)) janitor (int fd)
   fp = fdopen (3, "r");
   if (fp == NULL)
     _exit (1);
-  while ((n = getdelim (&line, &cap, '\0', fp)) > 0)
+  while (getdelim (&line, &cap, '\0', fp) > 0)
     if (line[0] == '/' && nr_dirs < MAX_DIRS)
       dirs[nr_dirs++] = strdup (line);
   for (i = 0; i < nr_dirs; ++i)

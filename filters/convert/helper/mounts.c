@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <guestfs.h>
 
@@ -87,6 +88,33 @@ safe_name (const char *s)
                       "0123456789/_.+-")] == '\0';
 }
 
+/* TEXT with the kernel's name of V, which can be that of another disk to
+ * the reader, replaced by ours; allocated, or NULL.
+ */
+static char *
+with_name (const char *text, const struct device *v)
+{
+  const size_t from = strlen (v->real), to = strlen (v->name);
+  const char *p;
+  size_t n = 0;
+  char *r, *out;
+
+  for (p = text; (p = strstr (p, v->real)) != NULL; p += from)
+    n++;
+  r = out = malloc (strlen (text) + n * to + 1);
+  if (r == NULL)
+    return NULL;
+  while ((p = strstr (text, v->real)) != NULL) {
+    memcpy (out, text, p - text);
+    out += p - text;
+    memcpy (out, v->name, to);
+    out += to;
+    text = p + from;
+  }
+  strcpy (out, text);
+  return r;
+}
+
 char *
 mounts_damage (struct guest *gst, const struct device *v)
 {
@@ -130,7 +158,7 @@ mounts_damage (struct guest *gst, const struct device *v)
   *status = '\0';
   len = strlen (out);
   words = out + (len > MAX_WORDS ? len - MAX_WORDS : 0);
-  return strdup (words);
+  return with_name (words, v);
 }
 
 /* V is not mounted, and its journal has been replayed. */
@@ -313,6 +341,69 @@ mount_entry (struct guest *gst, struct inspection *in,
   return add_mount (gst, where, mountable, v);
 }
 
+static bool
+is_mounted (const struct guest *gst, const struct device *v)
+{
+  size_t i, len = strlen (v->name);
+
+  for (i = 0; i < gst->nr_mounts; ++i) {
+    const char *m = gst->mounts[i].mountable;
+
+    if (strncmp (m, "btrfsvol:", 9) == 0)
+      m += 9;
+    if (strncmp (m, v->name, len) == 0 && (m[len] == '\0' || m[len] == '/'))
+      return true;
+  }
+  return false;
+}
+
+/* Without a line in fstab systemd finds the EFI system partition, and the
+ * extended boot partition, by their types, and mounts them on /efi or
+ * /boot if these are empty directories.
+ */
+static int
+mount_by_type (struct guest *gst, struct inspection *in)
+{
+  static const struct {
+    const char *type, *where[4];
+  } rules[] = {
+    { "bc13c2ff-59e6-4262-a352-b275fd6f7172", { "/boot", NULL } },
+    { "c12a7328-f81f-11d2-ba4b-00a0c93ec93b",
+      { "/efi", "/boot/efi", "/boot", NULL } },
+  };
+  size_t i, j, k;
+
+  for (i = 0; i < V2V_ARRAY_SIZE (rules); ++i)
+    for (j = 0; j < in->devices.n; ++j) {
+      const struct device *v = &in->devices.v[j];
+
+      if (v->parttype == NULL || v->type == NULL ||
+          strcasecmp (v->parttype, rules[i].type) != 0)
+        continue;
+      if (is_mounted (gst, v))
+        break;
+      for (k = 0; rules[i].where[k] != NULL; ++k) {
+        const char *where = rules[i].where[k];
+        char **names;
+        bool empty;
+
+        if (strcmp (guest_mount_of (gst, where)->mountpoint, where) == 0 ||
+            guestfs_is_dir (gst->g, where) != 1)
+          continue;
+        names = guestfs_ls (gst->g, where);
+        empty = names != NULL && names[0] == NULL;
+        guest_free_strings (names);
+        if (!empty || guestfs_mount (gst->g, v->name, where) == -1)
+          continue;
+        if (add_mount (gst, where, v->name, v) == -1)
+          return -1;
+        break;
+      }
+      break; /* the first of its type */
+    }
+  return 0;
+}
+
 /* Can a file be made in "/"? */
 static int
 check_writable (struct guest *gst)
@@ -381,6 +472,9 @@ mounts_mount (struct guest *gst, struct inspection *in,
         mount_entry (gst, in, opts, &in->fstab.v[i]) == -1)
       return -1;
 
+  if (mount_by_type (gst, in) == -1)
+    return -1;
+
   /* Without GRUB's mark: the disk with /boot, if it is a partition. */
   if (gst->boot_disk == -1) {
     const struct guest_mount *m = guest_mount_of (gst, "/boot/x");
@@ -409,22 +503,6 @@ trim (struct guest *gst, const char *mountpoint, const char *what)
       report_warning (gst->report, "trim-failed",
                       "unused space of %s is copied: %s", what, gerror (gst));
   }
-}
-
-static bool
-is_mounted (const struct guest *gst, const struct device *v)
-{
-  size_t i, len = strlen (v->name);
-
-  for (i = 0; i < gst->nr_mounts; ++i) {
-    const char *m = gst->mounts[i].mountable;
-
-    if (strncmp (m, "btrfsvol:", 9) == 0)
-      m += 9;
-    if (strncmp (m, v->name, len) == 0 && (m[len] == '\0' || m[len] == '/'))
-      return true;
-  }
-  return false;
 }
 
 static bool

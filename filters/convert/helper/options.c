@@ -109,6 +109,24 @@ add_uri (struct options *o, char *uri)
 }
 
 static int
+add_target (struct options *o, char *arg)
+{
+  CLEANUP_FREE char *name = strdup (arg), *error = NULL;
+  char *eq = name ? strchr (name, '=') : NULL;
+  int r;
+
+  if (eq == NULL)
+    return bad ("--target", arg, "give it as NAME=VALUE");
+  *eq = '\0';
+  r = target_options_set (&o->target, name, eq + 1, &error);
+  if (r == 0)
+    return bad ("--target", arg, "there is no such parameter");
+  if (r == -1)
+    return bad ("--target", arg, error ? error : "out of memory");
+  return 0;
+}
+
+static int
 add_option (struct options *o, char *arg)
 {
   char *eq = strchr (arg, '=');
@@ -124,24 +142,6 @@ add_option (struct options *o, char *arg)
   p += o->nr_linux_options++;
   p->name = arg;
   p->value = eq + 1;
-  return 0;
-}
-
-static int
-add_target (struct options *o, char *arg)
-{
-  CLEANUP_FREE char *name = strdup (arg), *error = NULL;
-  char *eq = name ? strchr (name, '=') : NULL;
-  int r;
-
-  if (eq == NULL)
-    return bad ("--target", arg, "give it as NAME=VALUE");
-  *eq = '\0';
-  r = target_options_set (&o->target, name, eq + 1, &error);
-  if (r == 0)
-    return bad ("--target", arg, "there is no such parameter");
-  if (r == -1)
-    return bad ("--target", arg, error ? error : "out of memory");
   return 0;
 }
 
@@ -170,6 +170,8 @@ one_option (struct options *o, int c)
   switch (c) {
   case OPT_DISK:
     return add_uri (o, optarg);
+  case OPT_TARGET:
+    return add_target (o, optarg);
   case OPT_SOURCE:
     o->source = optarg;
     return 0;
@@ -203,8 +205,6 @@ one_option (struct options *o, int c)
     return 0;
   case OPT_OPTION:
     return add_option (o, optarg);
-  case OPT_TARGET:
-    return add_target (o, optarg);
   case OPT_FSCK:
     if (strcmp (optarg, "auto") == 0)
       o->fsck = FSCK_AUTO;

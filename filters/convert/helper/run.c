@@ -39,11 +39,11 @@
 #include <libxml/parser.h>
 
 #include "appliance.h"
+#include "documents.h"
 #include "guest.h"
 #include "inspection.h"
 #include "janitor.h"
 #include "linux/linux.h"
-#include "documents.h"
 #include "options.h"
 #include "report.h"
 #include "run.h"
@@ -165,85 +165,20 @@ end_stopper (struct stopper *s)
 
 /* ---- documents ---- */
 
-/* Write DIR/NAME so that it is there whole or not at all. */
-static int
-write_document (const char *dir, const char *name, const char *text, int mode)
-{
-  CLEANUP_FREE char *path = NULL, *tmp = NULL;
-  size_t len = strlen (text), done = 0;
-  int fd;
-
-  if (asprintf (&path, "%s/%s", dir, name) == -1) {
-    path = NULL;
-    return -1;
-  }
-  if (asprintf (&tmp, "%s/.%s.XXXXXX", dir, name) == -1) {
-    tmp = NULL;
-    return -1;
-  }
-  fd = mkostemp (tmp, O_CLOEXEC);
-  if (fd == -1)
-    return -1;
-  while (done < len) {
-    ssize_t n = write (fd, text + done, len - done);
-
-    if (n == -1 && errno == EINTR)
-      continue;
-    if (n <= 0)
-      break;
-    done += n;
-  }
-  if (fchmod (fd, mode) == -1)
-    done = 0;
-  if (close (fd) == -1 || done < len || rename (tmp, path) == -1) {
-    unlink (tmp);
-    return -1;
-  }
-  return 0;
-}
-
 static void
 write_report (struct report *report, const char *dir)
 {
   CLEANUP_FREE char *text = report_to_json (report);
 
-  if (text != NULL && write_document (dir, "report.json", text, 0644) == 0)
+  if (text != NULL &&
+      document_write (dir, "report.json", text, strlen (text), 0600) == 0)
     report_document (report, "report.json");
   else
     report_error (report, "output-failed", "cannot write %s/report.json: %m",
                   dir);
 }
 
-static const char *document_dir;
-
-static int
-write_target (const char *name, const char *text, int mode)
-{
-  return write_document (document_dir, name, text, mode);
-}
-
 /* ---- the conversion ---- */
-
-/* Nothing asks the appliance after it has been closed. */
-static int
-note_disk_sizes (struct guest *gst, const struct devices *d, size_t nr_disks)
-{
-  size_t i;
-
-  gst->disk_sizes = calloc (nr_disks, sizeof *gst->disk_sizes);
-  if (gst->disk_sizes == NULL) {
-    report_error (gst->report, "out-of-memory", "not enough memory");
-    return -1;
-  }
-  for (i = 0; i < d->n; ++i) {
-    const struct device *dev = &d->v[i];
-
-    if (dev->kind == DEVICE_DISK && dev->disk >= 0 &&
-        (size_t)dev->disk < nr_disks)
-      gst->disk_sizes[dev->disk] = dev->size * 512;
-  }
-  return 0;
-}
 
 static struct vm *
 read_source (struct report *report, const char *path)
@@ -295,7 +230,7 @@ convert (struct guest *gst, const struct options *o)
 }
 
 static int
-work (struct guest *gst, const struct options *o)
+work (struct guest *gst, struct options *o)
 {
   const struct appliance_options ao = {
     .uris = o->uris,
@@ -314,6 +249,7 @@ work (struct guest *gst, const struct options *o)
   };
   struct inspection in = { .root = NULL };
   struct report *r = gst->report;
+  struct documents *docs = NULL;
   bool stopped;
   int ret;
 
@@ -333,10 +269,10 @@ work (struct guest *gst, const struct options *o)
       ret = inspection_identify (gst);
     report_step_end (r);
   }
-  if (ret == 0)
-    ret = note_disk_sizes (gst, gst->devices, o->nr_uris);
-  if (ret == 0)
-    ret = convert (gst, o);
+  if (ret == 0) {
+    docs = documents_begin (gst);
+    ret = docs ? convert (gst, o) : -1;
+  }
   if (ret == 0) {
     report_step (r, "trim",
                  o->trim ? "Giving back unused space" : "Unmounting");
@@ -358,6 +294,12 @@ work (struct guest *gst, const struct options *o)
   gst->devices = NULL;
   gst->names = NULL;
   inspection_free (&in);
+  if (ret == 0) {
+    report_step (r, "documents", "Describing the converted machine");
+    documents_write (docs, gst, &o->target, o->output);
+    report_step_end (r);
+  }
+  documents_free (docs);
   return ret;
 }
 
@@ -403,11 +345,7 @@ run_helper (int argc, char *argv[])
            (source = read_source (report, o.source)) != NULL) {
     gst.source = source;
     report_fact (report, "run", "dry_run", o.dry_run ? "yes" : "no");
-    documents_prepare ();
-    document_dir = o.output;
-    if (work (&gst, &o) == 0)
-      documents_write (&gst, &o, write_target);
-    else if (!report_failed (report))
+    if (work (&gst, &o) == -1 && !report_failed (report))
       report_error (report, "internal-error",
                     "the conversion failed without a reason");
     if (gst.boot_disk >= 0) {
@@ -427,7 +365,6 @@ run_helper (int argc, char *argv[])
   if (o.progress_fd == -1)
     fprintf (stderr, "[%6.1f] %s\n", report_seconds (report),
              r == 0 ? "Finished" : "Failed");
-  free (gst.disk_sizes);
   guest_free (&gst);
   vm_free (source);
   report_free (report);

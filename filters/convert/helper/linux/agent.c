@@ -81,10 +81,8 @@ agent_plan (struct linux_state *st)
   };
   struct guest *gst = st->gst;
   const char *opt = linux_option (st, "guest-agent");
-  const bool no = opt && (strcmp (opt, "no") == 0 ||
-                          strcmp (opt, "false") == 0 ||
-                          strcmp (opt, "0") == 0);
-  const bool file = opt && !no && opt[0] == '/';
+  const bool file = opt && opt[0] == '/';
+  const bool no = !file && !linux_option_yes (st, "guest-agent", true);
   CLEANUP_TEXT struct text t = TEXT_INIT;
   CLEANUP_FREE char *data = NULL;
   char path[128];

@@ -35,6 +35,11 @@ extern devedit_fn edit_device_map;
 extern devedit_fn edit_mdadm_conf;
 extern devedit_fn edit_lvm_conf;
 extern devedit_fn edit_resume_conf;
+/* Add " resume=VALUE" to the kernel lines of grub.cfg that say nothing
+ * about it.
+ */
+extern void edit_add_resume (struct span in, const char *value,
+                             struct text *out);
 /* /etc/inittab, /etc/securetty: Xen's consoles become ttyS0. */
 extern devedit_fn edit_inittab;
 extern devedit_fn edit_securetty;

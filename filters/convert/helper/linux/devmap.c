@@ -239,8 +239,8 @@ fits (struct span t, const struct devid *id)
 
 /* One line of fstab that a family's order must explain. */
 struct witness {
-  struct devname name;
   struct span fstype;
+  struct devname name;
   bool root;
 };
 

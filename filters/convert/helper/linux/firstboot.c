@@ -23,137 +23,11 @@
 #include <stdio.h>
 
 #include "confedit.h"
+#include "firstboot-scripts.h"
 #include "state.h"
 #include "v2v-utils.h"
 
 static const char why[] = "work that is left to the first boot";
-
-static const char runner[] =
-"#!/bin/sh\n"
-"### BEGIN INIT INFO\n"
-"# Provides:          v2v-firstboot\n"
-"# Required-Start:    $remote_fs $syslog\n"
-"# Required-Stop:\n"
-"# Should-Start:      $network\n"
-"# Default-Start:     2 3 4 5\n"
-"# Default-Stop:\n"
-"# Short-Description: Finish the conversion of this virtual machine\n"
-"### END INIT INFO\n"
-"# chkconfig: 2345 99 01\n"
-"# description: Finish the conversion of this virtual machine\n"
-"\n"
-"dir=" FIRSTBOOT_DIR "\n"
-"log=/var/log/v2v-firstboot.log\n"
-"\n"
-"say () { echo \"$(date '+%Y-%m-%d %H:%M:%S') $*\"; }\n"
-"\n"
-"have_route () {\n"
-"    while read -r iface dest rest; do\n"
-"        [ \"$dest\" = 00000000 ] && return 0\n"
-"    done </proc/net/route\n"
-"    [ -r /proc/net/ipv6_route ] || return 1\n"
-"    while read -r dest plen rest; do\n"
-"        [ \"$dest$plen\" = 0000000000000000000000000000000000 ] ||\n"
-"            continue\n"
-"        case $rest in *\" lo\") ;; *) return 0 ;; esac\n"
-"    done </proc/net/ipv6_route\n"
-"    return 1\n"
-"}\n"
-"\n"
-"waited=0\n"
-"wait_network () {\n"
-"    until have_route; do\n"
-"        if [ $waited -ge 60 ]; then\n"
-"            say \"no default route after $waited s\"\n"
-"            return\n"
-"        fi\n"
-"        waited=$((waited + 1))\n"
-"        sleep 1\n"
-"    done\n"
-"}\n"
-"\n"
-"run_jobs () {\n"
-"    PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
-"    export PATH\n"
-"    umask 022\n"
-"    cd /\n"
-"    limit=\n"
-"    timeout 5 true >/dev/null 2>&1 && limit='timeout 1800'\n"
-"    mkdir -p \"$dir/done\"\n"
-"    for job in \"$dir\"/jobs/*; do\n"
-"        [ -f \"$job\" ] || continue\n"
-"        name=${job##*/}\n"
-"        mv -f \"$job\" \"$dir/done/$name\" || continue\n"
-"        case $name in *.net) wait_network ;; esac\n"
-"        say \"$name: starts\"\n"
-"        $limit \"$dir/done/$name\"\n"
-"        say \"$name: exit status $?\"\n"
-"    done\n"
-"}\n"
-"\n"
-"finish () {\n"
-"    rm -f /etc/systemd/system/multi-user.target.wants/"
-"v2v-firstboot.service \\\n"
-"        /etc/systemd/system/v2v-firstboot.service \\\n"
-"        /etc/runlevels/default/v2v-firstboot \\\n"
-"        /etc/rc?.d/S99v2v-firstboot /etc/rc.d/rc?.d/S99v2v-firstboot \\\n"
-"        /etc/init.d/rc?.d/S99v2v-firstboot\n"
-"    if [ -f /etc/init.d/v2v-firstboot ]; then\n"
-"        rm -f /etc/init.d/v2v-firstboot\n"
-"        update-rc.d v2v-firstboot remove >/dev/null 2>&1\n"
-"    fi\n"
-"    rm -rf \"$dir\"\n"
-"    say 'first boot is done'\n"
-"}\n"
-"\n"
-"main () {\n"
-"    case ${1-start} in\n"
-"    start) { run_jobs; finish; } </dev/null >>\"$log\" 2>&1 ;;\n"
-"    background) { run_jobs; finish; } </dev/null >>\"$log\" 2>&1 & ;;\n"
-"    esac\n"
-"    exit 0\n"
-"}\n"
-"main \"$@\"\n";
-
-static const char unit[] =
-"[Unit]\n"
-"Description=Finish the conversion of this virtual machine\n"
-"After=local-fs.target network.target\n"
-"ConditionPathExists=" FIRSTBOOT_DIR "/run\n"
-"\n"
-"[Service]\n"
-"Type=simple\n"
-"ExecStart=/bin/sh " FIRSTBOOT_DIR "/run start\n"
-"TimeoutStopSec=300\n"
-"\n"
-"[Install]\n"
-"WantedBy=multi-user.target\n";
-
-static const char openrc[] =
-"#!/sbin/openrc-run\n"
-"description=\"Finish the conversion of this virtual machine\"\n"
-"depend () {\n"
-"    after net localmount\n"
-"}\n"
-"start () {\n"
-"    /bin/sh " FIRSTBOOT_DIR "/run background\n"
-"}\n";
-
-static const char sysv[] =
-"#!/bin/sh\n"
-"### BEGIN INIT INFO\n"
-"# Provides:          v2v-firstboot\n"
-"# Required-Start:    $remote_fs $syslog\n"
-"# Required-Stop:\n"
-"# Should-Start:      $network\n"
-"# Default-Start:     2 3 4 5\n"
-"# Default-Stop:\n"
-"# Short-Description: Finish the conversion of this virtual machine\n"
-"### END INIT INFO\n"
-"# chkconfig: 2345 99 01\n"
-"# description: Finish the conversion of this virtual machine\n"
-"[ \"$1\" = start ] && /bin/sh " FIRSTBOOT_DIR "/run background\n"
-"exit 0\n";
 
 int
 firstboot_job (struct linux_state *st, const char *name, const char *script,
@@ -163,7 +37,7 @@ firstboot_job (struct linux_state *st, const char *name, const char *script,
   size_t i;
 
   text_addf (&path, "%s/jobs/%04u-", FIRSTBOOT_DIR, ++st->jobs);
-  for (i = 0; name[i] && i < 60; i++)
+  for (i = 0; i < 60 && name[i]; i++)
     text_add (&path, isalnum ((unsigned char)name[i]) ? name + i : "-", 1);
   if (network)
     text_adds (&path, ".net");

@@ -310,7 +310,7 @@ merge_dep (struct builder *b, struct initrd_buf *text)
   struct initrd_buf line = { 0 };
   const struct closure_module *m;
   struct kmod_entry *old;
-  size_t i;
+  size_t i, nr_new = 0;
   int r = -1;
 
   for (i = 0; i < b->c->n; ++i) {
@@ -334,15 +334,19 @@ merge_dep (struct builder *b, struct initrd_buf *text)
       old->value = add.entries[i].value;
       add.entries[i].value = value;
     }
+    else {
+      /* Those that are new go to the front. */
+      struct kmod_entry e = add.entries[nr_new];
+
+      add.entries[nr_new++] = add.entries[i];
+      add.entries[i] = e;
+    }
   }
-  for (i = 0; i < add.n; ++i) {
-    if (kmod_index_find (&b->lk->dep, add.entries[i].key))
-      continue;
+  for (i = 0; i < nr_new; ++i)
     if (kmod_index_add (&b->lk->dep, add.entries[i].key,
                         add.entries[i].value, add.entries[i].priority) == -1)
       goto out;
-    kmod_index_sort (&b->lk->dep);
-  }
+  kmod_index_sort (&b->lk->dep);
   r = 1;
 out:
   kmod_index_free (&add);
@@ -364,10 +368,12 @@ note_alias (void *opaque, const char *pattern, const char *name)
   struct builder *b = opaque;
   const struct closure_module *m = closure_find (b->c, name);
   const struct kmod_entry *e = kmod_index_find (&b->lk->alias, pattern);
+  unsigned tries = 0;
   size_t i;
 
+  /* An entry that is there twice does no harm. */
   for (i = e ? (size_t) (e - b->lk->alias.entries) : b->lk->alias.n;
-       i < b->lk->alias.n &&
+       i < b->lk->alias.n && tries++ < 1000 &&
          strcmp (b->lk->alias.entries[i].key, pattern) == 0; ++i)
     if (strcmp (b->lk->alias.entries[i].value, name) == 0)
       return 0;

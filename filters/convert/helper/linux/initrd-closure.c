@@ -47,12 +47,14 @@ closure_find (const struct closure *c, const char *name)
 
 /* Sanity: nothing real needs as many. */
 #define MAX_CLOSURE 256
+#define MAX_ALIAS_SEARCHES 64
 
 struct work {
   struct closure *c;
   const struct initrd_kernel *kernel;
   const struct module_list *list;
   char alias[256];              /* a soft dependency that is no module */
+  unsigned alias_searches;      /* each reads all of modules.alias */
 };
 
 /* As closure_add, without looking at what NAME needs. */
@@ -110,9 +112,10 @@ add_soft (void *opaque, const char *dep)
     r = add_one (w, name);
   if (r != 0)
     return r == -1 ? -1 : 0;
-  if (strlen (dep) >= sizeof w->alias)
+  if (strlen (dep) >= sizeof w->alias ||
+      w->alias_searches++ >= MAX_ALIAS_SEARCHES)
     return 0;
-  strcpy (w->alias, dep);
+  memcpy (w->alias, dep, strlen (dep) + 1);
   module_alias_normalize (w->alias);
   return module_aliases (w->kernel->modules_alias, want_any, add_if_alias, w);
 }

@@ -47,7 +47,7 @@
 #include "initrd-codec.h"
 
 /* First growth of the output, and the least room that is offered. */
-#define CHUNK (256 * 1024)
+#define CHUNK ((size_t) 256 << 10)
 
 /* An xz dictionary of 64 MiB (preset -9) needs about 65 MiB. */
 #define XZ_MEMORY (UINT64_C (256) << 20)
@@ -414,7 +414,8 @@ pack_gzip (const uint8_t *data, size_t size, struct initrd_buf *out)
   size_t bound;
   int r;
 
-  if (deflateInit2 (&z, 9, Z_DEFLATED, 15 + 16, 9,
+  /* Level 9: 0.1 s more (of 0.3 for a whole plan) for 1 % less. */
+  if (deflateInit2 (&z, 6, Z_DEFLATED, 15 + 16, 9,
                     Z_DEFAULT_STRATEGY) != Z_OK)
     return INITRD_CODEC_NO_MEMORY;
   bound = deflateBound (&z, (uLong) size);

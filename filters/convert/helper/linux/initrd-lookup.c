@@ -24,6 +24,10 @@
 
 #include "initrd-lookup.h"
 
+/* A kernel has some 5000 modules, about 6 levels deep. */
+#define MAX_FILES 65536
+#define MAX_LEVELS 32
+
 void
 initrd_lookup_free (struct initrd_lookup *lk)
 {
@@ -61,7 +65,8 @@ find_files (struct initrd_lookup *lk)
        n = initrd_node_walk (lk->dir, n)) {
     struct initrd_node *file = n;
 
-    if (!module_name_of_path (n->name, name))
+    if (!module_name_of_path (n->name, name) ||
+        n->depth - lk->dir->depth > MAX_LEVELS || lk->nr_files >= MAX_FILES)
       continue;
     path = initrd_node_path (n);
     if (path == NULL)
@@ -360,7 +365,8 @@ initrd_tree_has_module (struct initrd_tree *tree, const char *name)
 
 /* "blacklist NAME", or "install NAME /bin/true" or the like. */
 static bool
-line_forbids (const char *line, const char *end, const char *name)
+line_forbids (const char *line, const char *end,
+              bool (*match) (void *opaque, const char *name), void *opaque)
 {
   char word[3][128];
   char normal[MODULE_NAME_MAX];
@@ -376,20 +382,21 @@ line_forbids (const char *line, const char *end, const char *name)
         word[i][n++] = *line;
     word[i][n] = '\0';
   }
-  if (!module_name (word[1], normal) || strcmp (normal, name) != 0)
+  if (strcmp (word[0], "install") == 0) {
+    base = strrchr (word[2], '/');
+    base = base ? base + 1 : word[2];
+    if (strcmp (base, "true") != 0 && strcmp (base, "false") != 0 &&
+        strcmp (base, ":") != 0)
+      return false;
+  }
+  else if (strcmp (word[0], "blacklist") != 0)
     return false;
-  if (strcmp (word[0], "blacklist") == 0)
-    return true;
-  if (strcmp (word[0], "install") != 0)
-    return false;
-  base = strrchr (word[2], '/');
-  base = base ? base + 1 : word[2];
-  return strcmp (base, "true") == 0 || strcmp (base, "false") == 0 ||
-    strcmp (base, ":") == 0;
+  return module_name (word[1], normal) && match (opaque, normal);
 }
 
 static bool
-file_forbids (const struct initrd_node *n, const char *name)
+file_forbids (const struct initrd_node *n,
+              bool (*match) (void *opaque, const char *name), void *opaque)
 {
   const char *p = (const char *) n->inode->data, *end, *nl;
 
@@ -399,14 +406,16 @@ file_forbids (const struct initrd_node *n, const char *name)
     nl = memchr (p, '\n', (size_t) (end - p));
     if (nl == NULL)
       nl = end;
-    if (line_forbids (p, nl, name))
+    if (line_forbids (p, nl, match, opaque))
       return true;
   }
   return false;
 }
 
 bool
-initrd_tree_blacklists (struct initrd_tree *tree, const char *name)
+initrd_tree_blacklists (struct initrd_tree *tree,
+                        bool (*match) (void *opaque, const char *name),
+                        void *opaque)
 {
   static const char *const dirs[] = { "etc/modprobe.d", "run/modprobe.d",
                                       "lib/modprobe.d",
@@ -424,10 +433,12 @@ initrd_tree_blacklists (struct initrd_tree *tree, const char *name)
           strcmp (n->name + n->name_len - 5, ".conf") != 0)
         continue;
       file = initrd_tree_lookup_at (tree, dir, n->name, true);
-      if (file && initrd_node_is_file (file) && file_forbids (file, name))
+      if (file && initrd_node_is_file (file) &&
+          file_forbids (file, match, opaque))
         return true;
     }
   }
   file = initrd_tree_lookup (tree, "etc/modprobe.conf", true);
-  return file && initrd_node_is_file (file) && file_forbids (file, name);
+  return file && initrd_node_is_file (file) &&
+    file_forbids (file, match, opaque);
 }

@@ -58,8 +58,12 @@ extern bool initrd_lookup_loads (const struct initrd_lookup *lk,
 extern bool initrd_tree_has_module (struct initrd_tree *tree,
                                     const char *name);
 
-/* Does a configuration file of modprobe in the image forbid NAME? */
-extern bool initrd_tree_blacklists (struct initrd_tree *tree,
-                                    const char *name);
+/* Does a configuration file of modprobe in the image forbid a module for
+ * which MATCH returns true?  Names that it is called with are normalized.
+ */
+extern bool
+initrd_tree_blacklists (struct initrd_tree *tree,
+                        bool (*match) (void *opaque, const char *name),
+                        void *opaque);
 
 #endif /* V2V_INITRD_LOOKUP_H */

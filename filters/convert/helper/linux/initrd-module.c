@@ -31,7 +31,9 @@ module_name (const char *s, char name[MODULE_NAME_MAX])
   for (i = 0; s[i]; ++i) {
     if (i == MODULE_NAME_MAX - 1)
       return false;
-    name[i] = s[i] == '-' ? '_' : s[i];
+    name[i] = s[i];
+    if (name[i] == '-')
+      name[i] = '_';
   }
   name[i] = '\0';
   return i > 0;

@@ -48,6 +48,12 @@ static const char *const udev_programs[] = {
   "sbin/nlplug-findfs", "usr/sbin/nlplug-findfs",
 };
 
+/* Images that dracut's squash modules mount over everything. */
+static const char *const packed_roots[] = {
+  "squash-root.img", "squashfs-root.img", "erofs-root.img",
+  "squash/root.img",
+};
+
 struct planner {
   const struct initrd_kernel *kernel;
   struct initrd_plan *plan;
@@ -58,6 +64,7 @@ struct planner {
   struct closure closure;
   struct cpio_writer archive;
   struct initrd_error e;
+  const char *forbidden;        /* by modprobe's configuration */
   /* Wanted drivers that are not built in. */
   char (*names)[MODULE_NAME_MAX];
   size_t nr_names;
@@ -215,16 +222,30 @@ is_nash (struct planner *p)
      memcmp (n->inode->data, nash, sizeof nash - 1) == 0);
 }
 
+static bool
+in_closure (void *opaque, const char *name)
+{
+  struct planner *p = opaque;
+  const struct closure_module *m = closure_find (&p->closure, name);
+
+  if (m)
+    p->forbidden = m->module->name;
+  return m != NULL;
+}
+
 /* Families that appending does not help.  True: p->e says why. */
 static bool
 must_rebuild (struct planner *p)
 {
   size_t i;
 
-  if (exists (p, "squash-root.img") || exists (p, "squash/root.img")) {
-    initrd_error_set (&p->e, "initrd-squash",
-                      "the initrd keeps its modules in a squashfs image");
-    return true;
+  for (i = 0; i < sizeof packed_roots / sizeof packed_roots[0]; ++i) {
+    if (exists (p, packed_roots[i])) {
+      initrd_error_set (&p->e, "initrd-squash",
+                        "the initrd keeps its files in the image /%s",
+                        packed_roots[i]);
+      return true;
+    }
   }
   if (is_nash (p)) {
     initrd_error_set (&p->e, "initrd-nash",
@@ -239,15 +260,11 @@ must_rebuild (struct planner *p)
   }
   if (!p->has_lookup)
     return true;                /* p->e is set already */
-  for (i = 0; i < p->closure.n; ++i) {
-    const char *name = p->closure.modules[i].module->name;
-
-    if (initrd_tree_blacklists (p->img.tree, name)) {
-      initrd_error_set (&p->e, "initrd-blacklist",
-                        "modprobe's configuration in the initrd forbids the "
-                        "module %s", name);
-      return true;
-    }
+  if (initrd_tree_blacklists (p->img.tree, in_closure, p)) {
+    initrd_error_set (&p->e, "initrd-blacklist",
+                      "modprobe's configuration in the initrd forbids the "
+                      "module %s", p->forbidden);
+    return true;
   }
   if (!has_udev (p) && !exists (p, "conf/modules")) {
     initrd_error_set (&p->e, "initrd-no-udev",

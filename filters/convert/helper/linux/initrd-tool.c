@@ -389,6 +389,12 @@ image_text (struct initrd_lookup *lk, const char *name)
   return strndup ((const char *) n->inode->data, n->inode->size);
 }
 
+static bool
+same_name (void *opaque, const char *name)
+{
+  return strcmp (opaque, name) == 0;
+}
+
 /* Print what becomes of each driver.  0 or MISSING. */
 static int
 check_kernel (struct input *in, const char *version,
@@ -425,7 +431,7 @@ check_kernel (struct input *in, const char *version,
       putchar ('/');
       if (f)
         print_name (f->path, strlen (f->path));
-      if (initrd_tree_blacklists (in->img.tree, name)) {
+      if (initrd_tree_blacklists (in->img.tree, same_name, name)) {
         printf (" but modprobe's configuration forbids it");
         ret = MISSING;
       }

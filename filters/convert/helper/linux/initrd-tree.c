@@ -14,6 +14,7 @@
  *  e. nlink >= 2: the first name of (ino, major, minor, type) makes the
  *     inode, later names are linked to it, and data replaces the inode's
  *     content whenever an entry carries some; forgotten at the trailer.
+ *     A name of more than 255 bytes is lost, too.
  *  f. Parents are looked up as any path is: through symlinks, "." and "..".
  *
  * Nodes (names) and inodes are separate, as in a file system.  All names
@@ -24,7 +25,10 @@
  * 2. inode->nlink is the number of nodes that point to it; 0 frees it.
  * 3. A path costs at most MAX_LINKS symlinks of CPIO_PATH_MAX bytes each,
  *    and recursion is no deeper than MAX_LINKS.
- * 4. No more than MAX_NODES names and MAX_DEPTH levels exist.
+ * 4. No more than MAX_NODES names, MAX_HARD_LINKS of them waiting for
+ *    links, and MAX_DEPTH levels exist; and no more than MAX_STEPS
+ *    components are looked up in the life of a tree.  A real image needs
+ *    thousands, tens, about ten, and less than a million.
  */
 
 #include <config.h>
@@ -38,8 +42,11 @@
 #include "initrd-tree.h"
 
 #define MAX_LINKS 40
-#define MAX_NODES (1024 * 1024)
-#define MAX_DEPTH 2048
+#define MAX_NODES ((size_t) 1 << 20)
+#define MAX_DEPTH 256
+#define MAX_NAME 255
+#define MAX_HARD_LINKS 65536
+#define MAX_STEPS (UINT64_C (1) << 28)
 #define LINK_BUCKETS 4096
 
 /* A name that later entries may link to (rule e). */
@@ -56,6 +63,7 @@ struct initrd_tree {
   size_t buckets;               /* a power of two */
   struct hard_link *links[LINK_BUCKETS];
   size_t nr_links;
+  uint64_t steps;               /* components looked up so far */
   bool full;                    /* invariant 4 was hit */
   bool guard;
   char *damage;
@@ -100,7 +108,7 @@ hash_grow (struct initrd_tree *t)
 {
   struct initrd_node **hash, *n;
 
-  hash = calloc (t->buckets * 2, sizeof hash[0]);
+  hash = calloc (t->buckets * 2, sizeof *hash);
   if (hash == NULL)
     return -1;
   free (t->hash);
@@ -209,7 +217,7 @@ initrd_tree_new (void)
     goto error;
   inode->mode = S_IFDIR | 0755;
   t->buckets = 1024;
-  t->hash = calloc (t->buckets, sizeof t->hash[0]);
+  t->hash = calloc (t->buckets, sizeof *t->hash);
   if (t->hash == NULL)
     goto error;
   t->root = new_node (t, NULL, "", 0, inode);
@@ -363,6 +371,12 @@ resolve (struct initrd_tree *t, struct initrd_node *dir, const char *path,
     while (path < end && *path == '/')
       path++;
     last = path == end;
+    if (place->len > MAX_NAME)
+      return false;
+    if (++t->steps > MAX_STEPS) {
+      t->full = true;
+      return false;
+    }
 
     if (place->len == 1 && name[0] == '.')
       continue;
@@ -516,7 +530,7 @@ maybe_link (struct initrd_tree *t, const struct cpio_entry *e,
     place->node = n;
     return 1;
   }
-  if (t->nr_links >= MAX_NODES) {
+  if (t->nr_links >= MAX_HARD_LINKS) {
     t->full = true;
     return -1;
   }
@@ -622,7 +636,7 @@ initrd_tree_apply (struct initrd_tree *t, const struct cpio_entry *e,
 
   if (!resolve (t, t->root, e->name, strlen (e->name), false, &links,
                 &place))
-    return 0;                   /* rule d */
+    return t->full ? -1 : 0;    /* rule d */
   if (make_way (t, &place, S_ISLNK (e->mode) ? 0 : e->mode) == -1)
     return -1;
 

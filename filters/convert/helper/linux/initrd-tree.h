@@ -50,7 +50,8 @@ extern size_t initrd_tree_count (const struct initrd_tree *t);
  * written.  The entry's data must outlive the tree.  An entry that the
  * kernel could not create (missing parent, ...) is dropped silently, as
  * there.  Return 0, or -1 when out of memory, or when the tree is full
- * (more than a million names, or 2048 levels).
+ * (more than a million names, 256 levels, or other things that no real
+ * image has).
  */
 extern int initrd_tree_apply (struct initrd_tree *t,
                               const struct cpio_entry *e, unsigned segment);

@@ -27,7 +27,9 @@ struct initrd_kernel {
   const char *modules_builtin;
   const char *modules_alias;
   /* Read a module.  PATH is relative to the module directory, as in
-   * modules.dep ("kernel/drivers/block/virtio_blk.ko.xz").  0, or -1.
+   * modules.dep ("kernel/drivers/block/virtio_blk.ko.xz"), and never has a
+   * ".." in it.  *data is malloc'ed and becomes the caller's, as it is in
+   * the guest (compressed).  0, or -1.
    */
   int (*read_module) (void *opaque, const char *path, uint8_t **data,
                       size_t *size);
@@ -52,7 +54,13 @@ struct initrd_plan {
  * ("virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod"), NULL-ended.
  * OPTIONAL: added if the image already holds a driver of the guest's
  * NIC ("virtio_net").  Return 0 with *plan filled, or -1 with
- * plan->reason set when memory ran out or a module cannot be read.
+ * plan->reason and plan->code set when memory ran out or a module cannot
+ * be read.  Either way initrd_plan_free is needed.
+ *
+ * The new image is the first plan->offset bytes of the old one and the
+ * tail: longer files must be truncated there.  Not done here: which files
+ * are initrds (leave out kdump and rescue images), state files of
+ * initramfs-tools, and LILO or zipl, which must be run again.
  */
 extern int initrd_plan (const uint8_t *image, size_t size,
                         const struct initrd_kernel *kernel,
@@ -63,7 +71,9 @@ extern void initrd_plan_free (struct initrd_plan *plan);
 
 /* Read the finished IMAGE again and prove that the kernel will find each
  * wanted driver in it: index entry, file, ELF, vermagic.  The first
- * PREFIX_SIZE bytes must equal PREFIX (the image as it was; may be NULL).
+ * PREFIX_SIZE bytes must equal PREFIX (the image as it was; may be NULL);
+ * only zeroes at its end may have been overwritten.  Give OPTIONAL drivers
+ * that the plan added in WANTED, too, if they are to be proved.
  * Return 0, or -1 with *reason set (allocated).
  */
 extern int initrd_verify (const uint8_t *image, size_t size,

@@ -12,6 +12,7 @@
 #include <config.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "linux.h"
 #include "state.h"
@@ -36,18 +37,50 @@ static const struct {
   { "firstboot", firstboot_plan },
 };
 
+static const char *const families[] = {
+  "debian", "ubuntu", "linuxmint", "kalilinux", "kali", "rhel", "centos",
+  "rocky", "almalinux", "fedora", "oraclelinux", "ol", "scientificlinux",
+  "redhat-based", "circle", "amzn", "amazonlinux", "openeuler", "anolis",
+  "kylin", "neokylin", "sles", "sled", "opensuse", "suse-based",
+  "opensuse-leap", "opensuse-tumbleweed", "archlinux", "arch", "altlinux",
+  "alpinelinux", "alpine", NULL
+};
+
 static bool
-known_family (const struct linux_state *st)
+is_boolean (const char *v)
 {
-  return linux_distro_is (st, "debian", "ubuntu", "linuxmint", "kalilinux",
-                          "kali", "rhel", "centos", "rocky", "almalinux",
-                          "fedora", "oraclelinux", "ol", "scientificlinux",
-                          "redhat-based", "circle", "amzn", "amazonlinux",
-                          "openeuler", "anolis", "kylin", "neokylin",
-                          "sles", "sled", "opensuse", "suse-based",
-                          "opensuse-leap", "opensuse-tumbleweed",
-                          "archlinux", "arch", "altlinux", "alpinelinux",
-                          "alpine", NULL);
+  static const char *const words[] = {
+    "yes", "no", "true", "false", "on", "off", "1", "0", NULL
+  };
+  size_t i;
+
+  for (i = 0; words[i]; i++)
+    if (strcmp (v, words[i]) == 0)
+      return true;
+  return false;
+}
+
+/* A misspelt value must not count as "no". */
+static int
+check_options (struct linux_state *st)
+{
+  size_t i;
+
+  for (i = 0; i < st->opts->nr_options; i++) {
+    const struct linux_option *o = &st->opts->options[i];
+    const bool agent = strcmp (o->name, "guest-agent") == 0;
+
+    if ((agent || strcmp (o->name, "remove-tools") == 0 ||
+         strcmp (o->name, "rebuild-initrd") == 0) &&
+        !is_boolean (o->value) && !(agent && o->value[0] == '/')) {
+      report_error (st->gst->report, "bad-option", "%s=%s: write yes%s no",
+                    o->name, o->value,
+                    agent ? ", the absolute name of a package file, or"
+                          : " or");
+      return -1;
+    }
+  }
+  return 0;
 }
 
 int
@@ -63,7 +96,9 @@ linux_plan (struct guest *gst, const struct linux_options *opts)
   st->gst = gst;
   st->opts = opts;
   gst->state = st;
-  if (!known_family (st))
+  if (check_options (st) == -1)
+    return -1;
+  if (!linux_distro_is (st, families))
     report_warning (gst->report, "family-unknown",
                     "%s was not tried before; it is converted as any Linux "
                     "whose kernel and initrd are understood",

@@ -5,14 +5,20 @@ noinst_LTLIBRARIES += liblinux.la
 
 liblinux_la_SOURCES = \
 	linux/agent.c \
+	linux/bootentries.c \
+	linux/bootentries.h \
 	linux/conf.c \
 	linux/confedit.c \
 	linux/confedit.h \
+	linux/consoleedit.c \
 	linux/devedit.c \
 	linux/devedit.h \
 	linux/devices.c \
 	linux/devmap.c \
 	linux/devmap.h \
+	linux/findkernels.c \
+	linux/firstboot-dir.h \
+	linux/firstboot-scripts.h \
 	linux/firstboot.c \
 	linux/host.h \
 	linux/identity.c \
@@ -20,13 +26,17 @@ liblinux_la_SOURCES = \
 	linux/kernels.h \
 	linux/linux.c \
 	linux/linux.h \
+	linux/modindex.c \
+	linux/modindex.h \
 	linux/modprobe.c \
 	linux/netnames.c \
 	linux/netnames.h \
 	linux/network.c \
 	linux/persist.c \
 	linux/ramdisk.c \
+	linux/rebuild.c \
 	linux/state.h \
+	linux/storageedit.c \
 	linux/text.c \
 	linux/text.h \
 	linux/tools.c \

@@ -161,11 +161,12 @@ netnames_ifcfg (struct netnames *n, const char *base, struct span in)
       name = value;
     else if (span_is (key, "HWADDR"))
       mac = value;
-    else if (span_is (key, "TYPE") && value.n &&
-             !(value.n == 8 && strncasecmp (value.p, "Ethernet", 8) == 0))
-      return;
-    else if (span_is (key, "VLAN") || span_is (key, "ETHERDEVICE") ||
-             span_is (key, "BONDING_MASTER"))
+    else if ((span_is (key, "TYPE") && value.n &&
+              !(value.n == 8 &&
+                strncasecmp (value.p, "Ethernet", 8) == 0)) ||
+             (span_is (key, "VLAN") && span_is (value, "yes")) ||
+             (span_is (key, "ETHERDEVICE") && value.n) ||
+             (span_is (key, "BONDING_MASTER") && span_is (value, "yes")))
       return;
   }
   add (n, name.n ? name : span_of (base + 6), mac, false);

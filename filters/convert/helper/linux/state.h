@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "firstboot-dir.h"
 #include "guest.h"
 #include "initrd.h"
 #include "kernels.h"
@@ -91,8 +92,8 @@ extern const char *linux_option (const struct linux_state *st,
 extern bool linux_option_yes (const struct linux_state *st, const char *name,
                               bool otherwise);
 /* Is the guest's distro one of the NULL-ended list? */
-extern bool linux_distro_is (const struct linux_state *st, ...)
-  __attribute__ ((sentinel));
+extern bool linux_distro_is (const struct linux_state *st,
+                             const char *const *names);
 
 /* The concerns; each returns 0, or -1 with an error reported. */
 extern int devices_plan (struct linux_state *st);
@@ -116,6 +117,4 @@ extern int firstboot_plan (struct linux_state *st);     /* last */
  */
 extern int firstboot_job (struct linux_state *st, const char *name,
                           const char *script, size_t size, bool network);
-#define FIRSTBOOT_DIR "/usr/lib/v2v-firstboot"
-
 #endif /* V2V_LINUX_STATE_H */

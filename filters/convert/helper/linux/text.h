@@ -49,6 +49,17 @@ struct span {
 extern bool span_line (struct span *rest, struct span *line,
                        struct span *eol);
 
+/* A carriage return belongs to the end of line. */
+static inline void
+span_drop_cr (struct span *line, struct span *eol)
+{
+  if (line->n && line->p[line->n - 1] == '\r') {
+    line->n--;
+    eol->p--;
+    eol->n++;
+  }
+}
+
 /* The next word of REST: SPACE gets the blanks before it, WORD the word
  * (empty at the end of the line).  Blanks are spaces and tabs.
  */

@@ -76,46 +76,61 @@ safe_path (const char *p)
          !strstr (p, "/../") && strcmp (p + strlen (p) - 2, "..") != 0;
 }
 
+static int
+plan_firstboot (struct linux_state *st, const char *path)
+{
+  CLEANUP_FREE char *data = NULL;
+  const char *slash = strrchr (path, '/');
+  size_t size;
+
+  if (host_read (st, "firstboot", path, MAX_UPLOAD, &data, &size,
+                 NULL) == -1)
+    return -1;
+  return firstboot_job (st, slash ? slash + 1 : path, data, size, false);
+}
+
+static int
+plan_upload (struct linux_state *st, const char *value)
+{
+  CLEANUP_FREE char *data = NULL;
+  CLEANUP_FREE char *host = NULL;
+  const char *to = strrchr (value, ':');
+  bool executable;
+  size_t size;
+
+  if (!to || to == value || !safe_path (to + 1)) {
+    report_error (st->gst->report, "bad-option",
+                  "upload=%s: write FILE:PATH, where PATH is an absolute "
+                  "name in the guest", value);
+    return -1;
+  }
+  host = strndup (value, to - value);
+  if (!host) {
+    linux_oom (st);
+    return -1;
+  }
+  if (host_read (st, "upload", host, MAX_UPLOAD, &data, &size,
+                 &executable) == -1)
+    return -1;
+  return conf_put (st, to + 1, data, size, executable ? 0755 : 0644,
+                   "asked for by the user");
+}
+
 int
 user_plan (struct linux_state *st)
 {
-  struct report *r = st->gst->report;
   size_t i;
 
   for (i = 0; i < st->opts->nr_options; i++) {
     const struct linux_option *o = &st->opts->options[i];
-    CLEANUP_FREE char *data = NULL, *host = NULL;
-    const char *slash, *to;
-    bool executable;
-    size_t size;
+    int r = 0;
 
-    if (strcmp (o->name, "firstboot") == 0) {
-      if (host_read (st, o->name, o->value, MAX_UPLOAD, &data, &size,
-                     NULL) == -1)
-        return -1;
-      slash = strrchr (o->value, '/');
-      if (firstboot_job (st, slash ? slash + 1 : o->value, data, size,
-                         false) == -1)
-        return -1;
-    }
-    else if (strcmp (o->name, "upload") == 0) {
-      to = strrchr (o->value, ':');
-      if (!to || to == o->value || !safe_path (to + 1)) {
-        report_error (r, "bad-option", "upload=%s: write FILE:PATH, where "
-                      "PATH is an absolute name in the guest", o->value);
-        return -1;
-      }
-      host = strndup (o->value, to - o->value);
-      if (!host) {
-        linux_oom (st);
-        return -1;
-      }
-      if (host_read (st, o->name, host, MAX_UPLOAD, &data, &size,
-                     &executable) == -1 ||
-          conf_put (st, to + 1, data, size, executable ? 0755 : 0644,
-                    "asked for by the user") == -1)
-        return -1;
-    }
+    if (strcmp (o->name, "firstboot") == 0)
+      r = plan_firstboot (st, o->value);
+    else if (strcmp (o->name, "upload") == 0)
+      r = plan_upload (st, o->value);
+    if (r == -1)
+      return -1;
   }
   return 0;
 }

@@ -43,21 +43,21 @@ virtio_model (const struct model *m)
 static void
 write_os (struct xml *x, const struct model *m)
 {
-  xml_open (x, "os", NULL);
+  xmlw_open (x, "os", NULL);
   if (m->uefi)
-    xml_attr (x, "firmware", "efi");
-  xml_open (x, "type", "arch", m->arch, "machine", machine_type (m), NULL);
-  xml_content (x, "hvm");
-  xml_close (x);
+    xmlw_attr (x, "firmware", "efi");
+  xmlw_open (x, "type", "arch", m->arch, "machine", machine_type (m), NULL);
+  xmlw_content (x, "hvm");
+  xmlw_close (x);
   if (m->uefi && m->x86) {
     const char *yes = m->secure_boot ? "yes" : "no";
 
-    xml_open (x, "firmware", NULL);
-    xml_leaf (x, "feature", "enabled", yes, "name", "secure-boot", NULL);
-    xml_leaf (x, "feature", "enabled", yes, "name", "enrolled-keys", NULL);
-    xml_close (x);
+    xmlw_open (x, "firmware", NULL);
+    xmlw_leaf (x, "feature", "enabled", yes, "name", "secure-boot", NULL);
+    xmlw_leaf (x, "feature", "enabled", yes, "name", "enrolled-keys", NULL);
+    xmlw_close (x);
   }
-  xml_close (x);
+  xmlw_close (x);
 }
 
 static void
@@ -66,27 +66,27 @@ write_cpu (struct xml *x, const struct model *m)
   char sockets[16], cores[16], threads[16];
 
   if (m->cpu_model) {
-    xml_open (x, "cpu", "mode", "custom", "match", "minimum", NULL);
+    xmlw_open (x, "cpu", "mode", "custom", "match", "minimum", NULL);
     if (strcmp (m->cpu_model, "qemu64") == 0)
-      xml_attr (x, "check", "none");
-    xml_open (x, "model", "fallback", "allow", NULL);
-    xml_content (x, m->cpu_model);
-    xml_close (x);
+      xmlw_attr (x, "check", "none");
+    xmlw_open (x, "model", "fallback", "allow", NULL);
+    xmlw_content (x, m->cpu_model);
+    xmlw_close (x);
     if (m->cpu_vendor)
-      xml_text (x, "vendor", "%s", m->cpu_vendor);
+      xmlw_text (x, "vendor", "%s", m->cpu_vendor);
   }
   else if (m->x86)
-    xml_open (x, "cpu", "mode", "host-model", NULL);
+    xmlw_open (x, "cpu", "mode", "host-model", NULL);
   else
-    xml_open (x, "cpu", "mode", "host-passthrough", NULL);
+    xmlw_open (x, "cpu", "mode", "host-passthrough", NULL);
   if (m->sockets) {
     snprintf (sockets, sizeof sockets, "%u", m->sockets);
     snprintf (cores, sizeof cores, "%u", m->cores);
     snprintf (threads, sizeof threads, "%u", m->threads);
-    xml_leaf (x, "topology", "sockets", sockets, "cores", cores, "threads",
+    xmlw_leaf (x, "topology", "sockets", sockets, "cores", cores, "threads",
               threads, NULL);
   }
-  xml_close (x);
+  xmlw_close (x);
 }
 
 static void
@@ -94,37 +94,37 @@ write_features (struct xml *x, const struct model *m)
 {
   if (!m->x86 && !m->uefi)
     return;
-  xml_open (x, "features", NULL);
-  xml_leaf (x, "acpi", NULL);
+  xmlw_open (x, "features", NULL);
+  xmlw_leaf (x, "acpi", NULL);
   if (m->x86)
-    xml_leaf (x, "apic", NULL);
+    xmlw_leaf (x, "apic", NULL);
   if (strcmp (m->arch, "i686") == 0)
-    xml_leaf (x, "pae", NULL);
+    xmlw_leaf (x, "pae", NULL);
   if (m->secure_boot)
-    xml_leaf (x, "smm", "state", "on", NULL);
+    xmlw_leaf (x, "smm", "state", "on", NULL);
   if (m->windows && m->x86) {
-    xml_open (x, "hyperv", NULL);
-    xml_leaf (x, "relaxed", "state", "on", NULL);
-    xml_leaf (x, "vapic", "state", "on", NULL);
-    xml_leaf (x, "spinlocks", "state", "on", "retries", "8191", NULL);
-    xml_close (x);
+    xmlw_open (x, "hyperv", NULL);
+    xmlw_leaf (x, "relaxed", "state", "on", NULL);
+    xmlw_leaf (x, "vapic", "state", "on", NULL);
+    xmlw_leaf (x, "spinlocks", "state", "on", "retries", "8191", NULL);
+    xmlw_close (x);
   }
-  xml_close (x);
+  xmlw_close (x);
 }
 
 static void
 write_clock (struct xml *x, const struct model *m)
 {
-  xml_open (x, "clock", "offset", m->facts->rtc_utc ? "utc" : "localtime",
+  xmlw_open (x, "clock", "offset", m->facts->rtc_utc ? "utc" : "localtime",
             NULL);
   if (m->x86) {
-    xml_leaf (x, "timer", "name", "rtc", "tickpolicy", "catchup", NULL);
-    xml_leaf (x, "timer", "name", "pit", "tickpolicy", "delay", NULL);
-    xml_leaf (x, "timer", "name", "hpet", "present", "no", NULL);
+    xmlw_leaf (x, "timer", "name", "rtc", "tickpolicy", "catchup", NULL);
+    xmlw_leaf (x, "timer", "name", "pit", "tickpolicy", "delay", NULL);
+    xmlw_leaf (x, "timer", "name", "hpet", "present", "no", NULL);
     if (m->windows)
-      xml_leaf (x, "timer", "name", "hypervclock", "present", "yes", NULL);
+      xmlw_leaf (x, "timer", "name", "hypervclock", "present", "yes", NULL);
   }
-  xml_close (x);
+  xmlw_close (x);
 }
 
 static void
@@ -137,7 +137,7 @@ write_target (struct xml *x, enum bus bus, unsigned unit, const char *dev)
   unsigned c = 0, b = 0, t = 0, u = unit;
   char s[4][16];
 
-  xml_leaf (x, "target", "dev", dev, "bus", names[bus], NULL);
+  xmlw_leaf (x, "target", "dev", dev, "bus", names[bus], NULL);
   switch (bus) {
   case BUS_SCSI: t = unit; u = 0; break;
   case BUS_IDE: b = unit / 2; u = unit % 2; break;
@@ -150,7 +150,7 @@ write_target (struct xml *x, enum bus bus, unsigned unit, const char *dev)
   snprintf (s[1], sizeof s[1], "%u", b);
   snprintf (s[2], sizeof s[2], "%u", t);
   snprintf (s[3], sizeof s[3], "%u", u);
-  xml_leaf (x, "address", "type", "drive", "controller", s[0], "bus", s[1],
+  xmlw_leaf (x, "address", "type", "drive", "controller", s[0], "bus", s[1],
             "target", s[2], "unit", s[3], NULL);
 }
 
@@ -161,16 +161,16 @@ write_file (struct xml *x, const struct model *m, const struct model_disk *d)
   CLEANUP_FREE char *path = NULL;
 
   if (d->path[0] == '/') {
-    xml_leaf (x, "source", "file", d->path, NULL);
+    xmlw_leaf (x, "source", "file", d->path, NULL);
     return;
   }
   model_warn (m, "target-path", "libvirt needs absolute paths: \"%s\" is "
               "taken to be in /var/lib/libvirt/images.", d->path);
-  xml_open (x, "source", NULL);
+  xmlw_open (x, "source", NULL);
   if (asprintf (&path, "/var/lib/libvirt/images/%s", d->path) == -1)
     path = NULL;
-  xml_attr (x, "file", path ? path : "/");
-  xml_close (x);
+  xmlw_attr (x, "file", path ? path : "/");
+  xmlw_close (x);
 }
 
 static int
@@ -181,40 +181,40 @@ write_disk (struct xml *x, const struct model *m, const struct model_disk *d,
   char order[16], port[16];
 
   if (!d->uri) {
-    xml_open (x, "disk", "type", "file", "device", "disk", NULL);
+    xmlw_open (x, "disk", "type", "file", "device", "disk", NULL);
     if (d->bus == BUS_VIRTIO)
-      xml_attr (x, "model", virtio_model (m));
-    xml_leaf (x, "driver", "name", "qemu", "type", d->format, "discard",
+      xmlw_attr (x, "model", virtio_model (m));
+    xmlw_leaf (x, "driver", "name", "qemu", "type", d->format, "discard",
               "unmap", NULL);
     write_file (x, m, d);
   }
   else {
     if (nbd_uri_parse (d->path, &u, error) == -1)
       return -1;
-    xml_open (x, "disk", "type", "network", "device", "disk", NULL);
+    xmlw_open (x, "disk", "type", "network", "device", "disk", NULL);
     if (d->bus == BUS_VIRTIO)
-      xml_attr (x, "model", virtio_model (m));
-    xml_leaf (x, "driver", "name", "qemu", "type", d->format, NULL);
-    xml_open (x, "source", "protocol", "nbd", NULL);
+      xmlw_attr (x, "model", virtio_model (m));
+    xmlw_leaf (x, "driver", "name", "qemu", "type", d->format, NULL);
+    xmlw_open (x, "source", "protocol", "nbd", NULL);
     if (u.export[0])
-      xml_attr (x, "name", u.export);
+      xmlw_attr (x, "name", u.export);
     if (u.tls)
-      xml_attr (x, "tls", "yes");
+      xmlw_attr (x, "tls", "yes");
     if (u.socket)
-      xml_leaf (x, "host", "transport", "unix", "socket", u.socket, NULL);
+      xmlw_leaf (x, "host", "transport", "unix", "socket", u.socket, NULL);
     else {
       snprintf (port, sizeof port, "%d", u.port);
-      xml_leaf (x, "host", "name", u.host, "port", port, NULL);
+      xmlw_leaf (x, "host", "name", u.host, "port", port, NULL);
     }
-    xml_close (x);
+    xmlw_close (x);
     nbd_uri_clear (&u);
   }
   if (d->serial)
-    xml_text (x, "serial", "%s", d->serial);
+    xmlw_text (x, "serial", "%s", d->serial);
   snprintf (order, sizeof order, "%u", d->boot);
-  xml_leaf (x, "boot", "order", order, NULL);
+  xmlw_leaf (x, "boot", "order", order, NULL);
   write_target (x, d->bus, d->unit, d->dev);
-  xml_close (x);
+  xmlw_close (x);
   return 0;
 }
 
@@ -226,13 +226,13 @@ write_removables (struct xml *x, const struct model *m)
   for (i = 0; i < m->nr_removables; ++i) {
     const struct model_removable *r = &m->removables[i];
 
-    xml_open (x, "disk", "type", "file", "device",
+    xmlw_open (x, "disk", "type", "file", "device",
               r->kind == VM_FLOPPY ? "floppy" : "cdrom", NULL);
-    xml_leaf (x, "driver", "name", "qemu", "type", "raw", NULL);
+    xmlw_leaf (x, "driver", "name", "qemu", "type", "raw", NULL);
     write_target (x, r->bus, r->unit, r->dev);
     if (r->kind == VM_CDROM)
-      xml_leaf (x, "readonly", NULL);
-    xml_close (x);
+      xmlw_leaf (x, "readonly", NULL);
+    xmlw_close (x);
   }
 }
 
@@ -243,16 +243,34 @@ write_controllers (struct xml *x, const struct model *m)
   char index[16];
 
   if (model_bus_size (m, BUS_SCSI) > 0)
-    xml_leaf (x, "controller", "type", "scsi", "index", "0", "model",
+    xmlw_leaf (x, "controller", "type", "scsi", "index", "0", "model",
               m->transitional ? "virtio-transitional" : "virtio-scsi", NULL);
   n = model_bus_size (m, BUS_SATA);
   for (i = 0; i * SATA_PORTS < n; ++i) {
     snprintf (index, sizeof index, "%u", i);
-    xml_leaf (x, "controller", "type", "sata", "index", index, NULL);
+    xmlw_leaf (x, "controller", "type", "sata", "index", index, NULL);
   }
-  xml_open (x, "controller", "type", "virtio-serial", "index", "0", NULL);
-  xml_attr (x, "model", virtio_model (m));
-  xml_close (x);
+  xmlw_open (x, "controller", "type", "virtio-serial", "index", "0", NULL);
+  xmlw_attr (x, "model", virtio_model (m));
+  xmlw_close (x);
+}
+
+/* A bridge is a device of the host, and libvirt takes no other names. */
+static char *
+bridge_name (const struct model *m, const char *vnet)
+{
+  char *s = strdup (vnet), *p;
+
+  if (s == NULL)
+    return NULL;
+  for (p = s; *p; ++p)
+    if (strchr ("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                "0123456789_.-:", *p) == NULL)
+      *p = '_';
+  if (strcmp (s, vnet) != 0)
+    model_warn (m, "target-network", "\"%s\" is not a name of a bridge: "
+                "\"%s\" is used.  Say which bridge it is to be.", vnet, s);
+  return s;
 }
 
 static void
@@ -265,19 +283,22 @@ write_nics (struct xml *x, const struct model *m)
     const struct model_nic *n = &m->nics[i];
     const char *model = model_nic_model (m);
     bool bridge = n->kind == VM_NIC_BRIDGE;
+    CLEANUP_FREE char *vnet = bridge ? bridge_name (m, n->vnet) :
+      strdup (n->vnet);
 
     if (m->transitional && m->facts->net == TARGET_NET_VIRTIO)
       model = "virtio-transitional";
-    xml_open (x, "interface", "type", bridge ? "bridge" : "network", NULL);
+    xmlw_open (x, "interface", "type", bridge ? "bridge" : "network", NULL);
     if (n->mac)
-      xml_leaf (x, "mac", "address", n->mac, NULL);
-    xml_leaf (x, "source", bridge ? "bridge" : "network", n->vnet, NULL);
-    xml_leaf (x, "model", "type", model, NULL);
+      xmlw_leaf (x, "mac", "address", n->mac, NULL);
+    xmlw_leaf (x, "source", bridge ? "bridge" : "network",
+               vnet ? vnet : "default", NULL);
+    xmlw_leaf (x, "model", "type", model, NULL);
     if (n->boot) {
       snprintf (order, sizeof order, "%u", n->boot);
-      xml_leaf (x, "boot", "order", order, NULL);
+      xmlw_leaf (x, "boot", "order", order, NULL);
     }
-    xml_close (x);
+    xmlw_close (x);
   }
 }
 
@@ -288,46 +309,46 @@ write_graphics (struct xml *x, const struct model *m)
   bool address;
   char port[16];
 
-  xml_open (x, "video", NULL);
+  xmlw_open (x, "video", NULL);
   if (m->x86)
-    xml_leaf (x, "model", "type", "vga", "vram", "16384", "heads", "1", NULL);
+    xmlw_leaf (x, "model", "type", "vga", "vram", "16384", "heads", "1", NULL);
   else
-    xml_leaf (x, "model", "type", "virtio", "heads", "1", NULL);
-  xml_close (x);
+    xmlw_leaf (x, "model", "type", "virtio", "heads", "1", NULL);
+  xmlw_close (x);
 
   if (strcmp (type, "window") == 0) {
-    xml_leaf (x, "graphics", "type", "sdl", NULL);
+    xmlw_leaf (x, "graphics", "type", "sdl", NULL);
     return;
   }
-  xml_open (x, "graphics", "type", type, NULL);
+  xmlw_open (x, "graphics", "type", type, NULL);
   /* A socket or nothing to listen on excludes a port. */
   if (!lt || (strcmp (lt, "socket") != 0 && strcmp (lt, "none") != 0)) {
     if (m->display_port > 0) {
       snprintf (port, sizeof port, "%d", m->display_port);
-      xml_attr (x, "autoport", "no");
-      xml_attr (x, "port", port);
+      xmlw_attr (x, "autoport", "no");
+      xmlw_attr (x, "port", port);
     }
     else
-      xml_attr (x, "autoport", "yes");
+      xmlw_attr (x, "autoport", "yes");
   }
   if (m->display_keymap)
-    xml_attr (x, "keymap", m->display_keymap);
+    xmlw_attr (x, "keymap", m->display_keymap);
   if (m->display_password && m->display_password[0])
-    xml_attr (x, "passwd", m->display_password);
+    xmlw_attr (x, "passwd", m->display_password);
   /* A network is one of the source's host, a socket a path there: only
    * the address, and "none", mean the same elsewhere.
    */
   address = m->display_listen && m->display_listen[0] &&
     (lt == NULL || strcmp (lt, "address") == 0);
   if (address)
-    xml_leaf (x, "listen", "type", "address", "address", m->display_listen,
+    xmlw_leaf (x, "listen", "type", "address", "address", m->display_listen,
               NULL);
   else if (lt && strcmp (lt, "network") == 0 && m->display_listen)
-    xml_leaf (x, "listen", "type", "network", "network", m->display_listen,
+    xmlw_leaf (x, "listen", "type", "network", "network", m->display_listen,
               NULL);
   else if (lt && (strcmp (lt, "none") == 0 || strcmp (lt, "socket") == 0))
-    xml_leaf (x, "listen", "type", lt, NULL);
-  xml_close (x);
+    xmlw_leaf (x, "listen", "type", lt, NULL);
+  xmlw_close (x);
 }
 
 static void
@@ -339,43 +360,43 @@ write_devices (struct xml *x, const struct model *m)
   write_nics (x, m);
   write_graphics (x, m);
   if (m->sound)
-    xml_leaf (x, "sound", "model", m->sound, NULL);
+    xmlw_leaf (x, "sound", "model", m->sound, NULL);
   if (m->tpm_model) {
-    xml_open (x, "tpm", "model", m->tpm_model, NULL);
-    xml_leaf (x, "backend", "type", "emulator", "version", m->tpm_version,
+    xmlw_open (x, "tpm", "model", m->tpm_model, NULL);
+    xmlw_leaf (x, "backend", "type", "emulator", "version", m->tpm_version,
               NULL);
-    xml_close (x);
+    xmlw_close (x);
   }
   if (f->rng) {
-    xml_open (x, "rng", "model",
+    xmlw_open (x, "rng", "model",
               m->transitional ? "virtio-transitional" : "virtio", NULL);
-    xml_open (x, "backend", "model", "random", NULL);
-    xml_content (x, "/dev/urandom");
-    xml_close (x);
-    xml_close (x);
+    xmlw_open (x, "backend", "model", "random", NULL);
+    xmlw_content (x, "/dev/urandom");
+    xmlw_close (x);
+    xmlw_close (x);
   }
-  xml_leaf (x, "memballoon", "model", !f->balloon ? "none" :
+  xmlw_leaf (x, "memballoon", "model", !f->balloon ? "none" :
             m->transitional ? "virtio-transitional" : "virtio", NULL);
   if (f->pvpanic && m->x86) {
-    xml_open (x, "panic", "model", "isa", NULL);
-    xml_leaf (x, "address", "type", "isa", "iobase", "0x505", NULL);
-    xml_close (x);
+    xmlw_open (x, "panic", "model", "isa", NULL);
+    xmlw_leaf (x, "address", "type", "isa", "iobase", "0x505", NULL);
+    xmlw_close (x);
   }
   if (f->vsock) {
-    xml_open (x, "vsock", "model",
+    xmlw_open (x, "vsock", "model",
               m->transitional ? "virtio-transitional" : "virtio", NULL);
-    xml_leaf (x, "cid", "auto", "yes", NULL);
-    xml_close (x);
+    xmlw_leaf (x, "cid", "auto", "yes", NULL);
+    xmlw_close (x);
   }
   if (strcmp (m->arch, "s390x") != 0)
-    xml_leaf (x, "input", "type", "tablet", "bus", "usb", NULL);
+    xmlw_leaf (x, "input", "type", "tablet", "bus", "usb", NULL);
   if (m->x86)
-    xml_leaf (x, "input", "type", "mouse", "bus", "ps2", NULL);
-  xml_leaf (x, "console", "type", "pty", NULL);
-  xml_open (x, "channel", "type", "unix", NULL);
-  xml_leaf (x, "target", "type", "virtio", "name", "org.qemu.guest_agent.0",
+    xmlw_leaf (x, "input", "type", "mouse", "bus", "ps2", NULL);
+  xmlw_leaf (x, "console", "type", "pty", NULL);
+  xmlw_open (x, "channel", "type", "unix", NULL);
+  xmlw_leaf (x, "target", "type", "virtio", "name", "org.qemu.guest_agent.0",
             NULL);
-  xml_close (x);
+  xmlw_close (x);
 }
 
 int
@@ -389,57 +410,57 @@ target_write_libvirt (const struct vm *source, const struct target_facts *f,
 
   if (m == NULL)
     return -1;
-  x = xml_new ();
+  x = xmlw_new ();
   if (x == NULL) {
     model_free (m);
     return target_error (error, "out of memory");
   }
-  xml_open (x, "domain", "type", "kvm", NULL);
-  xml_text (x, "name", "%s", m->name);
+  xmlw_open (x, "domain", "type", "kvm", NULL);
+  xmlw_text (x, "name", "%s", m->name);
   if (m->uuid)
-    xml_text (x, "uuid", "%s", m->uuid);
+    xmlw_text (x, "uuid", "%s", m->uuid);
   if (m->genid && m->x86)
-    xml_text (x, "genid", "%s", m->genid);
+    xmlw_text (x, "genid", "%s", m->genid);
   if (f->osinfo_id) {
-    xml_open (x, "metadata", NULL);
-    xml_open (x, "libosinfo:libosinfo", "xmlns:libosinfo",
+    xmlw_open (x, "metadata", NULL);
+    xmlw_open (x, "libosinfo:libosinfo", "xmlns:libosinfo",
               "http://libosinfo.org/xmlns/libvirt/domain/1.0", NULL);
-    xml_leaf (x, "libosinfo:os", "id", f->osinfo_id, NULL);
-    xml_close (x);
-    xml_close (x);
+    xmlw_leaf (x, "libosinfo:os", "id", f->osinfo_id, NULL);
+    xmlw_close (x);
+    xmlw_close (x);
   }
-  xml_open (x, "memory", "unit", "KiB", NULL);
+  xmlw_open (x, "memory", "unit", "KiB", NULL);
   {
     char kib[32];
 
     snprintf (kib, sizeof kib, "%llu",
               (unsigned long long)(m->memory / 1024));
-    xml_content (x, kib);
-    xml_close (x);
-    xml_open (x, "currentMemory", "unit", "KiB", NULL);
-    xml_content (x, kib);
-    xml_close (x);
+    xmlw_content (x, kib);
+    xmlw_close (x);
+    xmlw_open (x, "currentMemory", "unit", "KiB", NULL);
+    xmlw_content (x, kib);
+    xmlw_close (x);
   }
-  xml_text (x, "vcpu", "%u", m->vcpus);
+  xmlw_text (x, "vcpu", "%u", m->vcpus);
   write_os (x, m);
   write_features (x, m);
   write_cpu (x, m);
   write_clock (x, m);
-  xml_text (x, "on_poweroff", "destroy");
-  xml_text (x, "on_reboot", "restart");
-  xml_text (x, "on_crash", "restart");
-  xml_open (x, "devices", NULL);
+  xmlw_text (x, "on_poweroff", "destroy");
+  xmlw_text (x, "on_reboot", "restart");
+  xmlw_text (x, "on_crash", "restart");
+  xmlw_open (x, "devices", NULL);
   for (i = 0; r == 0 && i < m->nr_disks; ++i)
     r = write_disk (x, m, &m->disks[i], error);
   if (r == 0) {
     write_removables (x, m);
     write_devices (x, m);
-    xml_close (x);
-    xml_close (x);
-    r = xml_finish (x, text, len, error);
+    xmlw_close (x);
+    xmlw_close (x);
+    r = xmlw_finish (x, text, len, error);
   }
   else
-    xml_free (x);
+    xmlw_free (x);
   model_free (m);
   return r;
 }

@@ -304,17 +304,17 @@ write_references (struct xml *x, const struct model *m)
   size_t i;
   char size[32];
 
-  xml_open (x, "References", NULL);
+  xmlw_open (x, "References", NULL);
   for (i = 0; i < m->nr_disks; ++i) {
     const struct model_disk *d = &m->disks[i];
 
     disk_ids (m, i, &ids);
     snprintf (size, sizeof size, "%llu", (unsigned long long)
               (d->facts->allocated ? d->facts->allocated : d->size));
-    xml_leaf (x, "File", "ovf:href", ids.href, "ovf:id", ids.volume,
+    xmlw_leaf (x, "File", "ovf:href", ids.href, "ovf:id", ids.volume,
               "ovf:size", size, NULL);
   }
-  xml_close (x);
+  xmlw_close (x);
 }
 
 static void
@@ -324,8 +324,8 @@ write_disk_section (struct xml *x, const struct model *m)
   size_t i;
   char capacity[32], populated[32];
 
-  xml_open (x, "DiskSection", NULL);
-  xml_text (x, "Info", "Virtual disks");
+  xmlw_open (x, "DiskSection", NULL);
+  xmlw_text (x, "Info", "Virtual disks");
   for (i = 0; i < m->nr_disks; ++i) {
     const struct model_disk *d = &m->disks[i];
     bool qcow2 = strcmp (d->format, "qcow2") == 0;
@@ -335,7 +335,7 @@ write_disk_section (struct xml *x, const struct model *m)
               (unsigned long long)((d->size + GiB - 1) / GiB));
     snprintf (populated, sizeof populated, "%llu", (unsigned long long)
               (d->facts->allocated ? d->facts->allocated : d->size));
-    xml_leaf (x, "Disk", "ovf:diskId", ids.disk, "ovf:fileRef", ids.volume,
+    xmlw_leaf (x, "Disk", "ovf:diskId", ids.disk, "ovf:fileRef", ids.volume,
               "ovf:capacity", capacity,
               "ovf:capacityAllocationUnits", "byte * 2^30",
               "ovf:populatedSize", populated,
@@ -349,7 +349,7 @@ write_disk_section (struct xml *x, const struct model *m)
               "ovf:boot", d->boot == 1 ? "true" : "false",
               "ovf:disk-alias", m->name, NULL);
   }
-  xml_close (x);
+  xmlw_close (x);
 }
 
 static void
@@ -357,26 +357,26 @@ write_network_section (struct xml *x, const struct model *m)
 {
   size_t i, j;
 
-  xml_open (x, "NetworkSection", NULL);
-  xml_text (x, "Info", "List of networks");
+  xmlw_open (x, "NetworkSection", NULL);
+  xmlw_text (x, "Info", "List of networks");
   for (i = 0; i < m->nr_nics; ++i) {
     for (j = 0; j < i; ++j)
       if (strcmp (m->nics[i].vnet, m->nics[j].vnet) == 0)
         break;
     if (j == i)
-      xml_leaf (x, "Network", "ovf:name", m->nics[i].vnet, NULL);
+      xmlw_leaf (x, "Network", "ovf:name", m->nics[i].vnet, NULL);
   }
-  xml_close (x);
+  xmlw_close (x);
 }
 
 /* Opens an Item with the three elements that all have. */
 static void
 open_item (struct xml *x, const char *caption, const char *id, int type)
 {
-  xml_open (x, "Item", NULL);
-  xml_text (x, "rasd:Caption", "%s", caption);
-  xml_text (x, "rasd:InstanceID", "%s", id);
-  xml_text (x, "rasd:ResourceType", "%d", type);
+  xmlw_open (x, "Item", NULL);
+  xmlw_text (x, "rasd:Caption", "%s", caption);
+  xmlw_text (x, "rasd:InstanceID", "%s", id);
+  xmlw_text (x, "rasd:ResourceType", "%d", type);
 }
 
 static void
@@ -388,17 +388,17 @@ other_item (struct xml *x, const struct model *m, const char *caption,
 
   model_derive_uuid (m, caption, 0, id);
   open_item (x, caption, id, 0);
-  xml_text (x, "Type", "%s", type);
-  xml_text (x, "Device", "%s", device);
-  xml_leaf (x, "rasd:Address", NULL);
-  xml_text (x, "IsPlugged", "true");
-  xml_text (x, "IsReadOnly", "false");
+  xmlw_text (x, "Type", "%s", type);
+  xmlw_text (x, "Device", "%s", device);
+  xmlw_leaf (x, "rasd:Address", NULL);
+  xmlw_text (x, "IsPlugged", "true");
+  xmlw_text (x, "IsReadOnly", "false");
   if (key) {
-    xml_open (x, "SpecParams", NULL);
-    xml_text (x, key, "%s", value);
-    xml_close (x);
+    xmlw_open (x, "SpecParams", NULL);
+    xmlw_text (x, key, "%s", value);
+    xmlw_close (x);
   }
-  xml_close (x);
+  xmlw_close (x);
 }
 
 static void
@@ -412,19 +412,19 @@ write_disk_items (struct xml *x, const struct model *m)
     disk_ids (m, i, &ids);
     snprintf (caption, sizeof caption, "Drive %zu", i + 1);
     open_item (x, caption, ids.volume, 17);
-    xml_text (x, "rasd:ResourceSubType", "%s",
+    xmlw_text (x, "rasd:ResourceSubType", "%s",
               disk_interface (m->disks[i].bus));
-    xml_text (x, "rasd:HostResource", "ovf:/disk/%s", ids.disk);
+    xmlw_text (x, "rasd:HostResource", "ovf:/disk/%s", ids.disk);
     if (text_is_uuid (m->facts->storage_domain))
-      xml_text (x, "rasd:StorageId", "%s", m->facts->storage_domain);
-    xml_text (x, "Type", "disk");
-    xml_text (x, "Device", "disk");
-    xml_leaf (x, "rasd:Address", NULL);
+      xmlw_text (x, "rasd:StorageId", "%s", m->facts->storage_domain);
+    xmlw_text (x, "Type", "disk");
+    xmlw_text (x, "Device", "disk");
+    xmlw_leaf (x, "rasd:Address", NULL);
     if (m->disks[i].boot == 1)
-      xml_text (x, "BootOrder", "1");
-    xml_text (x, "IsPlugged", "true");
-    xml_text (x, "IsReadOnly", "false");
-    xml_close (x);
+      xmlw_text (x, "BootOrder", "1");
+    xmlw_text (x, "IsPlugged", "true");
+    xmlw_text (x, "IsReadOnly", "false");
+    xmlw_close (x);
   }
 }
 
@@ -440,19 +440,19 @@ write_nic_items (struct xml *x, const struct model *m)
     model_derive_uuid (m, "nic", i, id);
     snprintf (caption, sizeof caption, "Ethernet adapter %zu", i + 1);
     open_item (x, caption, id, 10);
-    xml_text (x, "rasd:ResourceSubType", "%d", subtype);
-    xml_text (x, "rasd:Connection", "%s", m->nics[i].vnet);
-    xml_text (x, "rasd:Linked", "true");
-    xml_text (x, "rasd:Name", "eth%zu", i);
-    xml_text (x, "rasd:ElementName", "eth%zu", i);
+    xmlw_text (x, "rasd:ResourceSubType", "%d", subtype);
+    xmlw_text (x, "rasd:Connection", "%s", m->nics[i].vnet);
+    xmlw_text (x, "rasd:Linked", "true");
+    xmlw_text (x, "rasd:Name", "eth%zu", i);
+    xmlw_text (x, "rasd:ElementName", "eth%zu", i);
     if (m->nics[i].mac)
-      xml_text (x, "rasd:MACAddress", "%s", m->nics[i].mac);
-    xml_text (x, "Type", "interface");
-    xml_text (x, "Device", "bridge");
-    xml_leaf (x, "rasd:Address", NULL);
-    xml_text (x, "IsPlugged", "true");
-    xml_text (x, "IsReadOnly", "false");
-    xml_close (x);
+      xmlw_text (x, "rasd:MACAddress", "%s", m->nics[i].mac);
+    xmlw_text (x, "Type", "interface");
+    xmlw_text (x, "Device", "bridge");
+    xmlw_leaf (x, "rasd:Address", NULL);
+    xmlw_text (x, "IsPlugged", "true");
+    xmlw_text (x, "IsReadOnly", "false");
+    xmlw_close (x);
   }
 }
 
@@ -462,48 +462,48 @@ write_hardware (struct xml *x, const struct model *m)
   const struct target_facts *f = m->facts;
   char id[37];
 
-  xml_open (x, "VirtualHardwareSection", NULL);
-  xml_text (x, "Info", "%u CPU, %llu MiB of memory", m->vcpus,
+  xmlw_open (x, "VirtualHardwareSection", NULL);
+  xmlw_text (x, "Info", "%u CPU, %llu MiB of memory", m->vcpus,
             (unsigned long long)(m->memory >> 20));
-  xml_open (x, "Item", NULL);
-  xml_text (x, "rasd:Caption", "%u virtual CPU", m->vcpus);
-  xml_text (x, "rasd:Description", "Number of virtual CPUs");
-  xml_text (x, "rasd:InstanceID", "1");
-  xml_text (x, "rasd:ResourceType", "3");
-  xml_text (x, "rasd:num_of_sockets", "%u", m->sockets ? m->sockets : 1);
-  xml_text (x, "rasd:cpu_per_socket", "%u", m->sockets ? m->cores : m->vcpus);
-  xml_text (x, "rasd:threads_per_cpu", "%u", m->sockets ? m->threads : 1);
-  xml_close (x);
+  xmlw_open (x, "Item", NULL);
+  xmlw_text (x, "rasd:Caption", "%u virtual CPU", m->vcpus);
+  xmlw_text (x, "rasd:Description", "Number of virtual CPUs");
+  xmlw_text (x, "rasd:InstanceID", "1");
+  xmlw_text (x, "rasd:ResourceType", "3");
+  xmlw_text (x, "rasd:num_of_sockets", "%u", m->sockets ? m->sockets : 1);
+  xmlw_text (x, "rasd:cpu_per_socket", "%u", m->sockets ? m->cores : m->vcpus);
+  xmlw_text (x, "rasd:threads_per_cpu", "%u", m->sockets ? m->threads : 1);
+  xmlw_close (x);
 
-  xml_open (x, "Item", NULL);
-  xml_text (x, "rasd:Caption", "%llu MB of memory",
+  xmlw_open (x, "Item", NULL);
+  xmlw_text (x, "rasd:Caption", "%llu MB of memory",
             (unsigned long long)(m->memory >> 20));
-  xml_text (x, "rasd:Description", "Memory Size");
-  xml_text (x, "rasd:InstanceID", "2");
-  xml_text (x, "rasd:ResourceType", "4");
-  xml_text (x, "rasd:AllocationUnits", "byte * 2^20");
-  xml_text (x, "rasd:VirtualQuantity", "%llu",
+  xmlw_text (x, "rasd:Description", "Memory Size");
+  xmlw_text (x, "rasd:InstanceID", "2");
+  xmlw_text (x, "rasd:ResourceType", "4");
+  xmlw_text (x, "rasd:AllocationUnits", "byte * 2^20");
+  xmlw_text (x, "rasd:VirtualQuantity", "%llu",
             (unsigned long long)(m->memory >> 20));
-  xml_close (x);
+  xmlw_close (x);
 
   write_disk_items (x, m);
   write_nic_items (x, m);
 
   open_item (x, "USB controller", "3", 23);
-  xml_text (x, "rasd:UsbPolicy", "Disabled");
-  xml_close (x);
+  xmlw_text (x, "rasd:UsbPolicy", "Disabled");
+  xmlw_close (x);
   model_derive_uuid (m, "video", 0, id);
   open_item (x, "Graphical controller", id, 32768);
-  xml_text (x, "rasd:VirtualQuantity", "1");
-  xml_text (x, "Type", "video");
-  xml_text (x, "Device", "vga");
-  xml_close (x);
+  xmlw_text (x, "rasd:VirtualQuantity", "1");
+  xmlw_text (x, "Type", "video");
+  xmlw_text (x, "Device", "vga");
+  xmlw_close (x);
   model_derive_uuid (m, "graphics", 0, id);
   open_item (x, "Graphical framebuffer", id, 26);
-  xml_text (x, "Type", "graphics");
-  xml_text (x, "Device", strcmp (m->display_type, "spice") == 0 ? "spice" :
+  xmlw_text (x, "Type", "graphics");
+  xmlw_text (x, "Device", strcmp (m->display_type, "spice") == 0 ? "spice" :
             "vnc");
-  xml_close (x);
+  xmlw_close (x);
 
   if (m->sound && (strcmp (m->sound, "ac97") == 0 ||
                    strcmp (m->sound, "ich6") == 0))
@@ -517,7 +517,7 @@ write_hardware (struct xml *x, const struct model *m)
     other_item (x, m, "RNG device", "rng", "virtio", "source", "urandom");
   other_item (x, m, "Memory balloon device", "balloon", "memballoon", "model",
               f->balloon ? "virtio" : "none");
-  xml_close (x);
+  xmlw_close (x);
 }
 
 static void
@@ -534,20 +534,20 @@ write_system (struct xml *x, const struct model *m)
     snprintf (id, sizeof id, "%s", m->uuid);
   else
     model_derive_uuid (m, "machine", 0, id);
-  xml_open (x, "VirtualSystem", "ovf:id", id, NULL);
-  xml_text (x, "Info", "A converted virtual machine");
-  xml_text (x, "Name", "%s", m->name);
-  xml_text (x, "TemplateId", "00000000-0000-0000-0000-000000000000");
-  xml_text (x, "TemplateName", "Blank");
-  xml_text (x, "Description", "Converted by nbdkit-v2v");
-  xml_leaf (x, "Domain", NULL);
-  xml_text (x, "IsInitilized", "True");
-  xml_text (x, "IsAutoSuspend", "False");
-  xml_text (x, "IsStateless", "False");
+  xmlw_open (x, "VirtualSystem", "ovf:id", id, NULL);
+  xmlw_text (x, "Info", "A converted virtual machine");
+  xmlw_text (x, "Name", "%s", m->name);
+  xmlw_text (x, "TemplateId", "00000000-0000-0000-0000-000000000000");
+  xmlw_text (x, "TemplateName", "Blank");
+  xmlw_text (x, "Description", "Converted by nbdkit-v2v");
+  xmlw_leaf (x, "Domain", NULL);
+  xmlw_text (x, "IsInitilized", "True");
+  xmlw_text (x, "IsAutoSuspend", "False");
+  xmlw_text (x, "IsStateless", "False");
   if (origin (m) >= 0)
-    xml_text (x, "Origin", "%d", origin (m));
-  xml_text (x, "VmType", "%d", vm_type (m));
-  xml_text (x, "DefaultDisplayType", "2");
+    xmlw_text (x, "Origin", "%d", origin (m));
+  xmlw_text (x, "VmType", "%d", vm_type (m));
+  xmlw_text (x, "DefaultDisplayType", "2");
   if (m->x86) {
     if (m->secure_boot)
       bios = 3;
@@ -559,21 +559,21 @@ write_system (struct xml *x, const struct model *m)
       model_warn (m, "target-machine", "oVirt has no UEFI on i440fx: the "
                   "machine is q35.");
   }
-  xml_text (x, "BiosType", "%d", bios);
+  xmlw_text (x, "BiosType", "%d", bios);
   if (m->cpu_model)
-    xml_text (x, "CustomCpuName", "%s", m->cpu_model);
+    xmlw_text (x, "CustomCpuName", "%s", m->cpu_model);
 
   snprintf (n, sizeof n, "%d", cim_os (os.id));
-  xml_open (x, "OperatingSystemSection", "ovf:id", n, NULL);
+  xmlw_open (x, "OperatingSystemSection", "ovf:id", n, NULL);
   snprintf (n, sizeof n, "%d", os.id);
-  xml_attr (x, "ovirt:id", n);
-  xml_attr (x, "ovf:required", "false");
-  xml_text (x, "Info", "%s", f->product_name && *f->product_name ?
+  xmlw_attr (x, "ovirt:id", n);
+  xmlw_attr (x, "ovf:required", "false");
+  xmlw_text (x, "Info", "%s", f->product_name && *f->product_name ?
             f->product_name : "Guest operating system");
-  xml_text (x, "Description", "%s", os.name);
-  xml_close (x);
+  xmlw_text (x, "Description", "%s", os.name);
+  xmlw_close (x);
   write_hardware (x, m);
-  xml_close (x);
+  xmlw_close (x);
 }
 
 int
@@ -586,7 +586,7 @@ target_write_ovf (const struct vm *source, const struct target_facts *f,
 
   if (m == NULL)
     return -1;
-  x = xml_new ();
+  x = xmlw_new ();
   if (x == NULL) {
     model_free (m);
     return target_error (error, "out of memory");
@@ -600,7 +600,7 @@ target_write_ovf (const struct vm *source, const struct target_facts *f,
   if (m->display_password && m->display_password[0])
     model_warn (m, "target-password", "The password of the display is left "
                 "out: the engine sets its own.");
-  xml_open (x, "ovf:Envelope", "xmlns", OVF, "xmlns:ovf", OVF, "xmlns:rasd",
+  xmlw_open (x, "ovf:Envelope", "xmlns", OVF, "xmlns:ovf", OVF, "xmlns:rasd",
             RASD, "xmlns:vssd", VSSD, "xmlns:xsi",
             "http://www.w3.org/2001/XMLSchema-instance", "xmlns:ovirt",
             "http://www.ovirt.org/ovf", "ovf:version", "4.2.0.0", NULL);
@@ -608,8 +608,8 @@ target_write_ovf (const struct vm *source, const struct target_facts *f,
   write_network_section (x, m);
   write_disk_section (x, m);
   write_system (x, m);
-  xml_close (x);
-  r = xml_finish (x, text, len, error);
+  xmlw_close (x);
+  r = xmlw_finish (x, text, len, error);
   model_free (m);
   return r;
 }

@@ -91,7 +91,7 @@ struct target_facts {
   const struct target_map *maps;
   size_t nr_maps;
 
-  const char *vm_id;            /* oVirt: UUID, NULL = the source's or derived */
+  const char *vm_id;            /* oVirt: UUID, NULL = derived */
   const char *storage_domain;   /* oVirt: UUID, NULL = left out */
 
   /* Receives what a document could not express.  May be NULL.  CODE is

@@ -137,15 +137,15 @@ is_alnum (unsigned char c)
     (c >= 'A' && c <= 'Z');
 }
 
-/* Cut S to MAX bytes at the border of a character. */
+/* Cut S, which is valid, to MAX bytes at the border of a character. */
 static void
 cut (char *s, size_t max)
 {
-  if (strlen (s) <= max)
-    return;
-  while (max > 0 && ((unsigned char)s[max] & 0xc0) == 0x80)
-    max--;
-  s[max] = '\0';
+  size_t n = 0, k;
+
+  while (s[n] && (k = sequence ((unsigned char *)s + n)) > 0 && n + k <= max)
+    n += k;
+  s[n] = '\0';
 }
 
 static char *
@@ -277,6 +277,7 @@ target_shell_quote (const char *s)
   ret = q = malloc (n);
   if (ret == NULL)
     return NULL;
+  /* cppcheck-suppress uninitdata */
   *q++ = '\'';
   for (p = s; *p; ++p) {
     if (*p == '\'') {

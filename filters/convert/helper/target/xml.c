@@ -20,7 +20,7 @@ struct xml {
 };
 
 struct xml *
-xml_new (void)
+xmlw_new (void)
 {
   struct xml *x = calloc (1, sizeof *x);
 
@@ -38,7 +38,7 @@ xml_new (void)
 }
 
 void
-xml_free (struct xml *x)
+xmlw_free (struct xml *x)
 {
   if (x == NULL)
     return;
@@ -62,7 +62,7 @@ clean (struct xml *x, const char *s)
 }
 
 void
-xml_attr (struct xml *x, const char *name, const char *value)
+xmlw_attr (struct xml *x, const char *name, const char *value)
 {
   CLEANUP_FREE char *s = NULL;
 
@@ -84,11 +84,11 @@ start (struct xml *x, const char *name, va_list ap)
   if (xmlTextWriterStartElement (x->w, BAD_CAST name) < 0)
     x->failed = true;
   while ((attr = va_arg (ap, const char *)) != NULL)
-    xml_attr (x, attr, va_arg (ap, const char *));
+    xmlw_attr (x, attr, va_arg (ap, const char *));
 }
 
 void
-xml_open (struct xml *x, const char *name, ...)
+xmlw_open (struct xml *x, const char *name, ...)
 {
   va_list ap;
 
@@ -98,25 +98,25 @@ xml_open (struct xml *x, const char *name, ...)
 }
 
 void
-xml_close (struct xml *x)
+xmlw_close (struct xml *x)
 {
   if (!x->failed && xmlTextWriterEndElement (x->w) < 0)
     x->failed = true;
 }
 
 void
-xml_leaf (struct xml *x, const char *name, ...)
+xmlw_leaf (struct xml *x, const char *name, ...)
 {
   va_list ap;
 
   va_start (ap, name);
   start (x, name, ap);
   va_end (ap);
-  xml_close (x);
+  xmlw_close (x);
 }
 
 void
-xml_content (struct xml *x, const char *text)
+xmlw_content (struct xml *x, const char *text)
 {
   CLEANUP_FREE char *s = NULL;
 
@@ -128,7 +128,7 @@ xml_content (struct xml *x, const char *text)
 }
 
 void
-xml_text (struct xml *x, const char *name, const char *fmt, ...)
+xmlw_text (struct xml *x, const char *name, const char *fmt, ...)
 {
   CLEANUP_FREE char *s = NULL;
   va_list ap;
@@ -145,12 +145,12 @@ xml_text (struct xml *x, const char *name, const char *fmt, ...)
     return;
   if (xmlTextWriterStartElement (x->w, BAD_CAST name) < 0)
     x->failed = true;
-  xml_content (x, s);
-  xml_close (x);
+  xmlw_content (x, s);
+  xmlw_close (x);
 }
 
 int
-xml_finish (struct xml *x, char **text, size_t *len, char **error)
+xmlw_finish (struct xml *x, char **text, size_t *len, char **error)
 {
   int r = -1;
 
@@ -168,6 +168,6 @@ xml_finish (struct xml *x, char **text, size_t *len, char **error)
       r = 0;
     }
   }
-  xml_free (x);
+  xmlw_free (x);
   return r;
 }

@@ -2,7 +2,7 @@
 
 /* A thin layer over libxml2's writer: every attribute and text goes
  * through it, so that nothing from the guest can become markup.  The
- * first failure is remembered; xml_finish reports it.
+ * first failure is remembered; xmlw_finish reports it.
  */
 
 #ifndef V2V_TARGET_XML_H
@@ -13,27 +13,27 @@
 
 struct xml;
 
-extern struct xml *xml_new (void);
+extern struct xml *xmlw_new (void);
 
 /* Open an element; then (name, value) pairs of attributes up to NULL.  A
- * pair with the value NULL is left out: use xml_attr for those.
+ * pair with the value NULL is left out: use xmlw_attr for those.
  */
-extern void xml_open (struct xml *x, const char *name, ...)
+extern void xmlw_open (struct xml *x, const char *name, ...)
   __attribute__ ((sentinel));
-extern void xml_close (struct xml *x);
-/* Only between xml_open and the first child. */
-extern void xml_attr (struct xml *x, const char *name, const char *value);
+extern void xmlw_close (struct xml *x);
+/* Only between xmlw_open and the first child. */
+extern void xmlw_attr (struct xml *x, const char *name, const char *value);
 /* A whole element without children. */
-extern void xml_leaf (struct xml *x, const char *name, ...)
+extern void xmlw_leaf (struct xml *x, const char *name, ...)
   __attribute__ ((sentinel));
 /* A whole element with text (FMT may be "%s" and a guest's string). */
-extern void xml_text (struct xml *x, const char *name, const char *fmt, ...)
+extern void xmlw_text (struct xml *x, const char *name, const char *fmt, ...)
   __attribute__ ((format (printf, 3, 4)));
 /* Text inside the open element. */
-extern void xml_content (struct xml *x, const char *text);
+extern void xmlw_content (struct xml *x, const char *text);
 
 /* Free X and return the document, or -1 with *error. */
-extern int xml_finish (struct xml *x, char **text, size_t *len, char **error);
-extern void xml_free (struct xml *x);
+extern int xmlw_finish (struct xml *x, char **text, size_t *len, char **error);
+extern void xmlw_free (struct xml *x);
 
 #endif /* V2V_TARGET_XML_H */
