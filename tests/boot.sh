@@ -143,7 +143,8 @@ await () {
 verdict () { echo "$* (bus $bus, $((SECONDS - start)) s)"; }
 show () { tail -c 3000 "$log" | tr -cd '\n\t -~' | tail -n 25 | sed 's/^/  | /'; }
 
-await 'login: *$'
+# Kernel messages may follow on the prompt's own line.
+await '^[A-Za-z0-9._-]+ login:'
 r=$?
 if [ $r != 0 ]; then
     [ $r = 1 ] && verdict "FAILED: $sign" || verdict "TIMEOUT: $sign"
