@@ -84,6 +84,17 @@ add_target_parameters (struct strings *a)
 
   if (opt.name)
     strings_addf (a, "v2v-name=%s", opt.name);
+  else if (strcmp (opt.plugin, "file") == 0) {
+    /* There is no description of the machine that could tell. */
+    const char *slash = strrchr (opt.source, '/');
+    const char *base = slash ? slash + 1 : opt.source;
+    const char *dot = strrchr (base, '.');
+
+    if (*base)
+      strings_addf (a, "v2v-name=%.*s",
+                    dot && dot > base ? (int)(dot - base) : (int)strlen (base),
+                    base);
+  }
   for (i = 0; i < opt.target_params.n; ++i)
     strings_addf (a, "v2v-%s", opt.target_params.v[i]);
   if (opt.dry_run || strcmp (opt.target, "-") == 0)

@@ -682,6 +682,16 @@ convert_in (const char *workdir, struct open_disk *open)
   }
   if (run_helper (workdir, outdir, endpoint_socket (ep), source_json) == -1)
     goto out;
+  if (source_json != NULL) {
+    const size_t len = strlen (source_json);
+
+    /* What the plugin exports under the same name. */
+    if (documents_add (&documents, "source.json", source_json, len) == -1) {
+      source_json = NULL;
+      goto out;
+    }
+    source_json = NULL;
+  }
   if (documents_load (&documents, outdir) == -1) {
     set_failure ("documents-failed", "cannot read the documents of the "
                  "conversion: %m");
