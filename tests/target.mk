@@ -65,6 +65,7 @@ test_target_roundtrip_SOURCES = test-target-roundtrip.c $(target_sources) \
 	../plugins/v2v/diag.c \
 	../plugins/v2v/domain.c \
 	../plugins/v2v/image.c \
+	../plugins/v2v/image-qcow2.c \
 	../plugins/v2v/image-vhd.c \
 	../plugins/v2v/image-vmdk.c \
 	../plugins/v2v/container.c \
