@@ -68,7 +68,7 @@ run (char *const argv[], int out_fd, int pass_fd, pid_t parent)
 
   setpgid (0, 0);
   prctl (PR_SET_PDEATHSIG, SIGTERM);
-  if (getppid () != parent)     /* it ended before we asked */
+  if (getppid () != parent) /* it ended before we asked */
     _exit (127);
   sigprocmask (SIG_SETMASK, &old_mask, NULL);
   signal (SIGPIPE, SIG_DFL);
@@ -163,10 +163,10 @@ children_wait (struct child *const *children, size_t nr_children,
 
   if (n > MAX_FDS)
     n = MAX_FDS;
-  p[0] = (struct pollfd) { .fd = signal_fd, .events = POLLIN };
-  p[1] = (struct pollfd) { .fd = lines[0], .events = POLLIN };
+  p[0] = (struct pollfd){ .fd = signal_fd, .events = POLLIN };
+  p[1] = (struct pollfd){ .fd = lines[0], .events = POLLIN };
   for (i = 0; i < n; ++i)
-    p[i + 2] = (struct pollfd) { .fd = fds[i], .events = POLLIN };
+    p[i + 2] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
   if (poll (p, n + 2, timeout) == -1 && errno != EINTR)
     show_error ("internal", "poll: %s", strerror (errno));
   for (i = 0; i < n; ++i)

@@ -15,17 +15,17 @@
 enum {
   EXIT_OK = 0,
   EXIT_USAGE = 1,
-  EXIT_SOURCE = 2,              /* the source cannot be opened or read */
-  EXIT_CONVERT = 3,             /* the conversion failed */
-  EXIT_COPY = 4,                /* copying or checking failed */
-  EXIT_OUTPUT = 5,              /* the target cannot be written */
+  EXIT_SOURCE = 2,  /* the source cannot be opened or read */
+  EXIT_CONVERT = 3, /* the conversion failed */
+  EXIT_COPY = 4,    /* copying or checking failed */
+  EXIT_OUTPUT = 5,  /* the target cannot be written */
   EXIT_INTERRUPTED = 130,
 };
 
 /* options.c */
 
 struct strings {
-  char **v;                     /* NULL-terminated once not empty */
+  char **v; /* NULL-terminated once not empty */
   size_t n;
 };
 /* A copy of S is appended.  Exits when out of memory: so do x-functions. */
@@ -34,13 +34,13 @@ extern void strings_addf (struct strings *l, const char *fmt, ...)
   __attribute__ ((format (printf, 2, 3)));
 extern void strings_free (struct strings *l);
 extern char *xstrdup (const char *s);
-extern char *xasprintf (const char *fmt, ...)
-  __attribute__ ((format (printf, 1, 2)));
+extern char *
+xasprintf (const char *fmt, ...) __attribute__ ((format (printf, 1, 2)));
 extern void *xrealloc (void *p, size_t n);
 
 struct options {
-  const char *source, *target;  /* target "-" = standard output */
-  const char *plugin;           /* NULL = by the source */
+  const char *source, *target; /* target "-" = standard output */
+  const char *plugin;          /* NULL = by the source */
   const char *name, *export;
   struct strings params;        /* for nbdkit, after those of ours */
   struct strings target_params; /* "network=..." and so on */
@@ -58,8 +58,8 @@ extern void options_parse (struct options *o, int argc, char *argv[]);
  */
 extern void show_init (const struct options *o);
 extern void show_command (char *const argv[]);
-extern void show_message (const char *fmt, ...)
-  __attribute__ ((format (printf, 1, 2)));
+extern void
+show_message (const char *fmt, ...) __attribute__ ((format (printf, 1, 2)));
 extern void show_error (const char *code, const char *fmt, ...)
   __attribute__ ((format (printf, 2, 3)));
 /* A line from the standard error of a program that we run. */
@@ -77,10 +77,10 @@ extern bool show_first_error (void); /* no error was shown so far */
 /* child.c: programs that we run.  Everything is called by one thread. */
 
 struct child {
-  pid_t pid;                    /* 0 = not running */
-  const char *what;             /* "nbdcopy" */
+  pid_t pid;        /* 0 = not running */
+  const char *what; /* "nbdcopy" */
   bool ended;
-  int status;                   /* of waitpid, once ended */
+  int status; /* of waitpid, once ended */
 };
 extern int children_init (void);
 /* Standard input is /dev/null; standard output OUT_FD or, if that is -1,
@@ -98,21 +98,20 @@ extern void child_stop (struct child *c);
  * readable (READY[i] is set).  Return false if we were told to end.
  */
 extern bool children_wait (struct child *const *children, size_t nr_children,
-                           const int *fds, bool *ready, size_t n,
-                           int timeout);
+                           const int *fds, bool *ready, size_t n, int timeout);
 extern bool interrupted (void);
 
 /* survey.c: what the server offers. */
 
 struct document {
-  char *name;                   /* without "v2v/" */
+  char *name; /* without "v2v/" */
   char *data;
   size_t size;
 };
 struct survey {
   char *socket;
   /* Results. */
-  char **exports;               /* of disks, in order */
+  char **exports; /* of disks, in order */
   uint64_t *sizes;
   size_t nr_disks;
   struct document *docs;
@@ -124,8 +123,8 @@ struct survey {
  */
 extern void survey_run (struct survey *s);
 extern void survey_clear (struct survey *s);
-extern const struct document *survey_document (const struct survey *s,
-                                               const char *name);
+extern const struct document *
+survey_document (const struct survey *s, const char *name);
 /* The URI of an export. */
 extern char *survey_uri (const char *socket, const char *export);
 
@@ -134,12 +133,12 @@ extern char *survey_uri (const char *socket, const char *export);
 struct disk {
   const char *export;
   uint64_t size;
-  char *path;                   /* final name */
-  char *part;                   /* "PATH.part" while it is incomplete */
+  char *path; /* final name */
+  char *part; /* "PATH.part" while it is incomplete */
   bool created, placed;
   struct child copy, qemu;
   char *qemu_socket;
-  int progress_fd;              /* -1 = none */
+  int progress_fd; /* -1 = none */
   double percent;
   char line[64];
   size_t line_len;
@@ -148,8 +147,8 @@ struct disk {
 struct outputs {
   struct disk *disks;
   size_t nr_disks;
-  char *base;                   /* stem of names */
-  struct strings docs;          /* documents that were written */
+  char *base;          /* stem of names */
+  struct strings docs; /* documents that were written */
 };
 /* Choose names; refuse what exists.  0 or an exit status (shown). */
 extern int outputs_plan (struct outputs *out, const struct options *o,

@@ -90,9 +90,21 @@ strings_free (struct strings *l)
   l->n = 0;
 }
 
-enum { OPT_BRIDGE = 256, OPT_DRY_RUN, OPT_EXPORT, OPT_FILTER, OPT_FORCE,
-       OPT_HELP, OPT_JSON, OPT_MAC, OPT_NETWORK, OPT_NO_CONVERT, OPT_PLUGIN,
-       OPT_READAHEAD, OPT_NAME };
+enum {
+  OPT_BRIDGE = 256,
+  OPT_DRY_RUN,
+  OPT_EXPORT,
+  OPT_FILTER,
+  OPT_FORCE,
+  OPT_HELP,
+  OPT_JSON,
+  OPT_MAC,
+  OPT_NETWORK,
+  OPT_NO_CONVERT,
+  OPT_PLUGIN,
+  OPT_READAHEAD,
+  OPT_NAME
+};
 
 static const struct option long_options[] = {
   { "allocation", required_argument, NULL, 'a' },
@@ -121,30 +133,31 @@ static const struct option long_options[] = {
 static void
 usage (FILE *fp)
 {
-  fprintf (fp,
-"Usage: v2v-copy [OPTIONS] SOURCE DIRECTORY\n"
-"       v2v-copy [OPTIONS] SOURCE -\n"
-"       v2v-copy --dry-run [OPTIONS] SOURCE\n"
-"Convert a virtual machine to run on KVM and copy its disks.\n"
-"\n"
-"  -f, --format raw|qcow2         of the disks that are written (raw)\n"
-"  -a, --allocation sparse|preallocated (sparse)\n"
-"  -j, --jobs N                   disks that are copied at once (4)\n"
-"      --name NAME                of the new machine\n"
-"      --network [SOURCE:]TARGET  where NICs go; also --bridge and\n"
-"      --mac MAC:network|bridge:TARGET\n"
-"      --export NAME              which one to write to standard output\n"
-"      --force                    replace files that exist\n"
-"      --dry-run                  convert, report, throw away\n"
-"      --no-convert               only copy\n"
-"      --plugin NAME              nbdkit plugin that reads the source\n"
-"      --filter NAME              nbdkit filter next to the plugin\n"
-"      --readahead                read ahead from the source\n"
-"  -p, --param KEY=VALUE          parameter of nbdkit's plugin or filters\n"
-"      --json                     events as JSON, one a line\n"
-"  -q, --quiet  -v, --verbose  -V, --version  --help\n"
-"\n"
-"Please read v2v-copy(1).\n");
+  fprintf (
+    fp,
+    "Usage: v2v-copy [OPTIONS] SOURCE DIRECTORY\n"
+    "       v2v-copy [OPTIONS] SOURCE -\n"
+    "       v2v-copy --dry-run [OPTIONS] SOURCE\n"
+    "Convert a virtual machine to run on KVM and copy its disks.\n"
+    "\n"
+    "  -f, --format raw|qcow2         of the disks that are written (raw)\n"
+    "  -a, --allocation sparse|preallocated (sparse)\n"
+    "  -j, --jobs N                   disks that are copied at once (4)\n"
+    "      --name NAME                of the new machine\n"
+    "      --network [SOURCE:]TARGET  where NICs go; also --bridge and\n"
+    "      --mac MAC:network|bridge:TARGET\n"
+    "      --export NAME              which one to write to standard output\n"
+    "      --force                    replace files that exist\n"
+    "      --dry-run                  convert, report, throw away\n"
+    "      --no-convert               only copy\n"
+    "      --plugin NAME              nbdkit plugin that reads the source\n"
+    "      --filter NAME              nbdkit filter next to the plugin\n"
+    "      --readahead                read ahead from the source\n"
+    "  -p, --param KEY=VALUE          parameter of nbdkit's plugin or filters\n"
+    "      --json                     events as JSON, one a line\n"
+    "  -q, --quiet  -v, --verbose  -V, --version  --help\n"
+    "\n"
+    "Please read v2v-copy(1).\n");
 }
 
 static void __attribute__ ((noreturn)) bad (const char *fmt, ...)
@@ -191,44 +204,69 @@ one_option (struct options *o, int c)
 {
   switch (c) {
   case 'a':
-    o->preallocated = choose ("--allocation", optarg, "sparse",
-                              "preallocated");
+    o->preallocated = choose ("--allocation", optarg, "sparse", "preallocated");
     break;
   case 'f':
     o->qcow2 = choose ("--format", optarg, "raw", "qcow2");
     break;
-  case 'j': o->jobs = number ("--jobs", optarg); break;
+  case 'j':
+    o->jobs = number ("--jobs", optarg);
+    break;
   case 'p':
     if (strchr (optarg, '=') == NULL || optarg[0] == '=')
       bad ("--param: expected KEY=VALUE, not \"%s\"", optarg);
     strings_add (&o->params, optarg);
     break;
-  case 'q': o->quiet = true; break;
-  case 'v': o->verbose = true; break;
+  case 'q':
+    o->quiet = true;
+    break;
+  case 'v':
+    o->verbose = true;
+    break;
   case 'V':
     printf ("v2v-copy %s\n", PACKAGE_VERSION);
     exit (EXIT_OK);
   case OPT_HELP:
     usage (stdout);
     exit (EXIT_OK);
-  case OPT_BRIDGE: strings_addf (&o->target_params, "bridge=%s", optarg);
+  case OPT_BRIDGE:
+    strings_addf (&o->target_params, "bridge=%s", optarg);
     break;
-  case OPT_NETWORK: strings_addf (&o->target_params, "network=%s", optarg);
+  case OPT_NETWORK:
+    strings_addf (&o->target_params, "network=%s", optarg);
     break;
-  case OPT_MAC: strings_addf (&o->target_params, "mac=%s", optarg); break;
-  case OPT_DRY_RUN: o->dry_run = true; break;
-  case OPT_EXPORT: o->export = optarg; break;
-  case OPT_FILTER: strings_add (&o->filters, optarg); break;
-  case OPT_FORCE: o->force = true; break;
-  case OPT_JSON: o->json = true; break;
+  case OPT_MAC:
+    strings_addf (&o->target_params, "mac=%s", optarg);
+    break;
+  case OPT_DRY_RUN:
+    o->dry_run = true;
+    break;
+  case OPT_EXPORT:
+    o->export = optarg;
+    break;
+  case OPT_FILTER:
+    strings_add (&o->filters, optarg);
+    break;
+  case OPT_FORCE:
+    o->force = true;
+    break;
+  case OPT_JSON:
+    o->json = true;
+    break;
   case OPT_NAME:
     if (*optarg == '\0')
       bad ("--name must not be empty");
     o->name = optarg;
     break;
-  case OPT_NO_CONVERT: o->convert = false; break;
-  case OPT_PLUGIN: o->plugin = optarg; break;
-  case OPT_READAHEAD: o->readahead = true; break;
+  case OPT_NO_CONVERT:
+    o->convert = false;
+    break;
+  case OPT_PLUGIN:
+    o->plugin = optarg;
+    break;
+  case OPT_READAHEAD:
+    o->readahead = true;
+    break;
   default:
     bad ("wrong usage");
   }
@@ -271,8 +309,8 @@ options_parse (struct options *o, int argc, char *argv[])
   memset (o, 0, sizeof *o);
   o->convert = true;
   o->jobs = 4;
-  while ((c = getopt_long (argc, argv, "a:f:j:p:qvV", long_options,
-                           NULL)) != -1)
+  while ((c = getopt_long (argc, argv, "a:f:j:p:qvV", long_options, NULL)) !=
+         -1)
     one_option (o, c);
   left = argc - optind;
   if (left < (o->dry_run ? 1 : 2))

@@ -35,7 +35,9 @@ get (struct json_object *o, const char *key)
   struct json_object *v = NULL;
 
   return o && json_object_is_type (o, json_type_object) &&
-    json_object_object_get_ex (o, key, &v) ? v : NULL;
+             json_object_object_get_ex (o, key, &v)
+           ? v
+           : NULL;
 }
 
 static struct json_object *
@@ -53,8 +55,8 @@ static char *
 machine_name (const struct options *o, const struct survey *s)
 {
   static const char *const suffixes[] = {
-    ".ova", ".ovf", ".vmx", ".xml", ".img", ".raw", ".qcow2", ".vmdk",
-    ".vhd", ".vhdx", ".vdi",
+    ".ova",   ".ovf",  ".vmx", ".xml",  ".img", ".raw",
+    ".qcow2", ".vmdk", ".vhd", ".vhdx", ".vdi",
   };
   static const char *const docs[] = { "vm.json", "source.json" };
   char *base, *p, *name = NULL;
@@ -112,12 +114,12 @@ paths_from_document (struct outputs *out, const struct options *o,
       name = strrchr (path, '/');
       name = name ? name + 1 : path;
       if (*name == '\0' || *name == '.' || *name == '-' ||
-          (name > path && ((size_t)(name - path) != len + 1 ||
-                           strncmp (path, dir, len) != 0)))
+          (name > path &&
+           ((size_t)(name - path) != len + 1 || strncmp (path, dir, len) != 0)))
         ok = false;
       f = get (json_object_array_get_idx (disks, i), "format");
-      if (f == NULL || strcmp (json_object_get_string (f),
-                               o->qcow2 ? "qcow2" : "raw") != 0)
+      if (f == NULL ||
+          strcmp (json_object_get_string (f), o->qcow2 ? "qcow2" : "raw") != 0)
         ok = false;
       if (ok)
         out->disks[i].path = xasprintf ("%s/%s", o->target, name);
@@ -141,13 +143,17 @@ check_free (const char *path, const struct options *o)
     return 0;
   if (stat (o->source, &src) == 0 && stat (path, &st) == 0 &&
       st.st_dev == src.st_dev && st.st_ino == src.st_ino) {
-    show_error ("output-is-source", "%s is the source: choose another "
-                "directory or --name", path);
+    show_error ("output-is-source",
+                "%s is the source: choose another "
+                "directory or --name",
+                path);
     return EXIT_OUTPUT;
   }
   if (!o->force) {
-    show_error ("output-exists", "%s exists: remove it, choose another "
-                "--name, or use --force", path);
+    show_error ("output-exists",
+                "%s exists: remove it, choose another "
+                "--name, or use --force",
+                path);
     return EXIT_OUTPUT;
   }
   if (!S_ISREG (st.st_mode)) {
@@ -161,9 +167,11 @@ static char *
 document_path (const struct outputs *out, const struct options *o,
                const char *name)
 {
-  static const struct { const char *name, *suffix; } map[] = {
+  static const struct {
+    const char *name, *suffix;
+  } map[] = {
     { "domain.xml", "xml" }, { "qemu.sh", "sh" }, { "kubevirt.yaml", "yaml" },
-    { "vm.json", "json" }, { "vm.ovf", "ovf" },
+    { "vm.json", "json" },   { "vm.ovf", "ovf" },
   };
   size_t i;
 
@@ -202,9 +210,8 @@ outputs_plan (struct outputs *out, const struct options *o,
   }
   if (!paths_from_document (out, o, s, dir))
     for (i = 0; i < s->nr_disks; ++i)
-      out->disks[i].path = xasprintf ("%s/%s-disk%zu.%s", o->target,
-                                      out->base, i, o->qcow2 ? "qcow2" :
-                                      "img");
+      out->disks[i].path = xasprintf ("%s/%s-disk%zu.%s", o->target, out->base,
+                                      i, o->qcow2 ? "qcow2" : "img");
   for (i = 0; i < s->nr_disks; ++i) {
     out->disks[i].part = xasprintf ("%s.part", out->disks[i].path);
     r = check_free (out->disks[i].path, o);
@@ -220,9 +227,10 @@ outputs_plan (struct outputs *out, const struct options *o,
   }
   if (o->preallocated && statvfs (dir, &vfs) == 0 &&
       total / vfs.f_frsize > vfs.f_bavail) {
-    show_error ("no-space", "%s has room for %" PRIu64 " bytes, the disks "
-                "need %" PRIu64, o->target,
-                (uint64_t)vfs.f_bavail * vfs.f_frsize, total);
+    show_error ("no-space",
+                "%s has room for %" PRIu64 " bytes, the disks "
+                "need %" PRIu64,
+                o->target, (uint64_t)vfs.f_bavail * vfs.f_frsize, total);
     return EXIT_OUTPUT;
   }
   return 0;
@@ -315,7 +323,7 @@ write_document (const struct document *doc, const char *part, mode_t mode)
     goto error;
   return 0;
 
- error:
+error:
   show_error ("output", "%s: %s", part, strerror (errno));
   return EXIT_OUTPUT;
 }

@@ -57,8 +57,9 @@ show_json (const char *event, struct json_object *obj)
       json_object_object_add (line, key, json_object_get (val));
     json_object_put (obj);
   }
-  fprintf (json_fp, "%s\n", json_object_to_json_string_ext
-           (line, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+  fprintf (json_fp, "%s\n",
+           json_object_to_json_string_ext (
+             line, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
   fflush (json_fp);
   json_object_put (line);
 }
@@ -176,8 +177,8 @@ show_step (const char *text, double seconds)
     text += 9;
   o = one_string (warning ? "message" : "text", text);
   if (open && text[strlen (text) - 1] == ')')
-    json_object_object_add (o, "code", json_object_new_string_len
-                            (open + 1, (int)strlen (open) - 2));
+    json_object_object_add (
+      o, "code", json_object_new_string_len (open + 1, (int)strlen (open) - 2));
   add_seconds (o, seconds);
   show_json (warning ? "warning" : "step", o);
 }
@@ -236,8 +237,9 @@ show_progress (double percent, uint64_t total)
     last_percent = percent;
     o = json_object_new_object ();
     json_object_object_add (o, "percent", json_object_new_int ((int)percent));
-    json_object_object_add (o, "bytes", json_object_new_uint64
-                            ((uint64_t)((double)total * percent / 100)));
+    json_object_object_add (
+      o, "bytes",
+      json_object_new_uint64 ((uint64_t)((double)total * percent / 100)));
     json_object_object_add (o, "total", json_object_new_uint64 (total));
     add_seconds (o, seconds);
     show_json ("progress", o);

@@ -47,8 +47,8 @@ list (struct survey *s, struct strings *names)
 
   if (nbd == NULL || nbd_set_opt_mode (nbd, true) == -1 ||
       nbd_connect_unix (nbd, s->socket) == -1 ||
-      nbd_opt_list (nbd, (nbd_list_callback) { .callback = add_name,
-                                               .user_data = names }) == -1)
+      nbd_opt_list (nbd, (nbd_list_callback){ .callback = add_name,
+                                              .user_data = names }) == -1)
     return fail (s, nbd);
   nbd_opt_abort (nbd);
   nbd_close (nbd);
@@ -110,7 +110,7 @@ is_document (const char *name)
   name += strlen (PREFIX);
   n = strlen (name);
   return n > 0 && n <= 64 && name[0] != '.' && name[0] != '-' &&
-    name[strspn (name, "abcdefghijklmnopqrstuvwxyz0123456789.-")] == '\0';
+         name[strspn (name, "abcdefghijklmnopqrstuvwxyz0123456789.-")] == '\0';
 }
 
 static int
@@ -212,7 +212,8 @@ escape (const char *s)
 
   for (; *s; ++s) {
     if (strchr ("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                "0123456789/.-_", *s))
+                "0123456789/.-_",
+                *s))
       *q++ = *s;
     else
       q += sprintf (q, "%%%02X", (unsigned char)*s);

@@ -35,10 +35,10 @@
 #include "copy.h"
 #include "v2v-utils.h"
 
-#define TICK 50                 /* ms between looks at a file */
+#define TICK 50 /* ms between looks at a file */
 
 static struct options opt;
-static char *tmpdir;            /* private, 0700 */
+static char *tmpdir; /* private, 0700 */
 static struct child server;
 
 /* The server. */
@@ -167,7 +167,7 @@ start_server (const char *socket)
 
 struct survey_job {
   struct survey *s;
-  int fd;                       /* closed when it is done */
+  int fd; /* closed when it is done */
 };
 
 static void *
@@ -202,7 +202,7 @@ survey (struct survey *s)
       r = EXIT_INTERRUPTED;
   }
   if (r)
-    child_stop (&server);       /* which ends the thread's connection */
+    child_stop (&server); /* which ends the thread's connection */
   pthread_join (thread, NULL);
   close (fd[0]);
   /* The server's reason comes before our conclusion. */
@@ -212,7 +212,7 @@ survey (struct survey *s)
   if (s->error) {
     if (show_last_code ()) {
       show_error (show_last_code (), "the conversion failed: the reason is "
-                  "above");
+                                     "above");
       return EXIT_CONVERT;
     }
     show_error ("source", "%s", s->error);
@@ -231,11 +231,21 @@ start_qemu_nbd (struct disk *d, size_t i)
   /* "./", so that no name is a protocol or an option of theirs. */
   CLEANUP_FREE char *path = xasprintf ("%s%s", d->part[0] == '/' ? "" : "./",
                                        d->part);
-  char *make[] = { "qemu-img", "create", "-q", "-f", "qcow2", "-o",
-                   opt.preallocated ? "preallocation=falloc" :
-                   "preallocation=off", "--", path, size, NULL };
-  char *serve[] = { "qemu-nbd", "-t", "-e16", "--discard=unmap", "-fqcow2",
-                    "-k", NULL, "--", path, NULL };
+  char *make[] = { "qemu-img",
+                   "create",
+                   "-q",
+                   "-f",
+                   "qcow2",
+                   "-o",
+                   opt.preallocated ? "preallocation=falloc"
+                                    : "preallocation=off",
+                   "--",
+                   path,
+                   size,
+                   NULL };
+  char *serve[] = { "qemu-nbd", "-t", "-e16", "--discard=unmap",
+                    "-fqcow2",  "-k", NULL,   "--",
+                    path,       NULL };
 
   if (child_start (&create, "qemu-img", make, -1, -1) == -1)
     return EXIT_OUTPUT;
@@ -284,13 +294,12 @@ start_copy (struct disk *d, size_t i, const char *socket)
     show_error ("internal", "pipe: %s", strerror (errno));
     return EXIT_COPY;
   }
-  to = opt.qcow2 ? survey_uri (d->qemu_socket, "") :
-    xasprintf ("%s%s", d->part[0] == '/' ? "" : "./", d->part);
+  to = opt.qcow2 ? survey_uri (d->qemu_socket, "")
+                 : xasprintf ("%s%s", d->part[0] == '/' ? "" : "./", d->part);
   strings_add (&a, "nbdcopy");
   strings_addf (&a, "--progress=%d", fd[1]);
   strings_add (&a, "--flush");
-  strings_add (&a, opt.preallocated ? "--allocated" :
-               "--destination-is-zero");
+  strings_add (&a, opt.preallocated ? "--allocated" : "--destination-is-zero");
   strings_add (&a, "--");
   strings_add (&a, from);
   strings_add (&a, to);
@@ -333,12 +342,13 @@ finish_copy (struct disk *d)
 {
   if (!child_ok (&d->copy)) {
     show_error (server.ended ? "server-died" : "copy-failed",
-                server.ended ? "nbdkit ended while %s was copied" :
-                "nbdcopy could not copy to %s", d->path);
+                server.ended ? "nbdkit ended while %s was copied"
+                             : "nbdcopy could not copy to %s",
+                d->path);
     return EXIT_COPY;
   }
   if (opt.qcow2) {
-    child_stop (&d->qemu);      /* writes its metadata */
+    child_stop (&d->qemu); /* writes its metadata */
     if (!child_ok (&d->qemu)) {
       show_error ("output", "qemu-nbd could not finish %s", d->path);
       return EXIT_OUTPUT;
@@ -442,8 +452,8 @@ show_result (const struct outputs *out)
 
     show_message ("%s", d->path);
     json_object_object_add (disk, "file", json_object_new_string (d->path));
-    json_object_object_add (disk, "format", json_object_new_string
-                            (opt.qcow2 ? "qcow2" : "raw"));
+    json_object_object_add (
+      disk, "format", json_object_new_string (opt.qcow2 ? "qcow2" : "raw"));
     json_object_object_add (disk, "size", json_object_new_uint64 (d->size));
     json_object_array_add (a, disk);
   }
@@ -499,8 +509,10 @@ to_stdout (struct survey *s)
     return 0;
   }
   if (export == NULL && s->nr_disks > 1) {
-    show_error ("several-disks", "the machine has %zu disks: choose one with "
-                "--export, or give a directory", s->nr_disks);
+    show_error ("several-disks",
+                "the machine has %zu disks: choose one with "
+                "--export, or give a directory",
+                s->nr_disks);
     return EXIT_USAGE;
   }
   for (i = 0; i < s->nr_disks; ++i)
@@ -546,10 +558,9 @@ report_only (const struct survey *s)
     struct json_object *disk = json_object_new_object ();
 
     show_message ("disk %zu: %" PRIu64 " bytes", i, s->sizes[i]);
-    json_object_object_add (disk, "export", json_object_new_string
-                            (s->exports[i]));
-    json_object_object_add (disk, "size", json_object_new_uint64
-                            (s->sizes[i]));
+    json_object_object_add (disk, "export",
+                            json_object_new_string (s->exports[i]));
+    json_object_object_add (disk, "size", json_object_new_uint64 (s->sizes[i]));
     json_object_array_add (a, disk);
   }
   json_object_object_add (o, "status", json_object_new_string ("ok"));
@@ -575,8 +586,8 @@ check_target (void)
   /* Now, and not after an hour of converting. */
   if (stat (opt.target, &st) == -1 || !S_ISDIR (st.st_mode) ||
       access (opt.target, W_OK | X_OK) == -1) {
-    show_error ("output-directory", "%s: %s", opt.target, errno ?
-                strerror (errno) : "is not a directory");
+    show_error ("output-directory", "%s: %s", opt.target,
+                errno ? strerror (errno) : "is not a directory");
     return EXIT_OUTPUT;
   }
   return 0;
@@ -594,8 +605,9 @@ run (void)
   if (r == 0)
     r = survey (&s);
   if (r == 0)
-    r = opt.dry_run ? report_only (&s) :
-      strcmp (opt.target, "-") == 0 ? to_stdout (&s) : to_directory (&s);
+    r = opt.dry_run                     ? report_only (&s)
+        : strcmp (opt.target, "-") == 0 ? to_stdout (&s)
+                                        : to_directory (&s);
   child_stop (&server);
   s.socket = NULL;
   survey_clear (&s);

@@ -105,11 +105,11 @@ struct connection {
   struct connection *next;
   int fd;
   const struct endpoint_disk *disk;
-  pthread_t thread;             /* handshake, then the first worker */
-  pthread_mutex_t read_lock;    /* receiving one request */
-  bool ended;                   /* read_lock: nothing more to receive */
-  pthread_mutex_t write_lock;   /* sending one reply */
-  bool finished;                /* ep->lock: the thread may be joined */
+  pthread_t thread;           /* handshake, then the first worker */
+  pthread_mutex_t read_lock;  /* receiving one request */
+  bool ended;                 /* read_lock: nothing more to receive */
+  pthread_mutex_t write_lock; /* sending one reply */
+  bool finished;              /* ep->lock: the thread may be joined */
 };
 
 struct endpoint {
@@ -120,15 +120,14 @@ struct endpoint {
   void *log_opaque;
   char path[sizeof ((struct sockaddr_un *)0)->sun_path];
   int listen_fd;
-  int stop_pipe[2];             /* closing [1] wakes the listener */
+  int stop_pipe[2]; /* closing [1] wakes the listener */
   pthread_t listener;
   pthread_mutex_t lock;
   bool stopping;
   struct connection *connections;
 };
 
-static void
-log_message (struct endpoint *ep, const char *fmt, ...)
+static void log_message (struct endpoint *ep, const char *fmt, ...)
   __attribute__ ((format (printf, 2, 3)));
 
 static void
@@ -249,8 +248,8 @@ send_list (struct connection *conn)
     assert (len <= 4096);
     memcpy (buf, &be, 4);
     memcpy (buf + 4, ep->disks[i].name, len);
-    if (send_option_reply (conn, NBD_OPT_LIST, NBD_REP_SERVER, buf,
-                           4 + len) == -1)
+    if (send_option_reply (conn, NBD_OPT_LIST, NBD_REP_SERVER, buf, 4 + len) ==
+        -1)
       return -1;
   }
   return send_option_reply (conn, NBD_OPT_LIST, NBD_REP_ACK, NULL, 0);
@@ -308,7 +307,7 @@ answer_info (struct connection *conn, uint32_t option, const char *data,
   conn->disk = disk;
   return 1;
 
- invalid:
+invalid:
   return send_option_reply (conn, option, NBD_REP_ERR_INVALID, NULL, 0);
 }
 
@@ -375,7 +374,8 @@ handshake (struct connection *conn)
     case NBD_OPT_EXPORT_NAME:
       return answer_export_name (conn, data, len,
                                  client_flags & NBD_FLAG_NO_ZEROES) == 1
-               ? 0 : -1;
+               ? 0
+               : -1;
     case NBD_OPT_GO:
     case NBD_OPT_INFO:
       r = answer_info (conn, option, data, len);
@@ -416,15 +416,27 @@ static uint32_t
 nbd_error (int err)
 {
   switch (err) {
-  case 0: return 0;
-  case EPERM: case EROFS: return 1;
-  case EIO: return 5;
-  case ENOMEM: return 12;
-  case EINVAL: return 22;
-  case ENOSPC: case EDQUOT: case EFBIG: return 28;
-  case ENOTSUP: return 95;
-  case ESHUTDOWN: return 108;
-  default: return 5;
+  case 0:
+    return 0;
+  case EPERM:
+  case EROFS:
+    return 1;
+  case EIO:
+    return 5;
+  case ENOMEM:
+    return 12;
+  case EINVAL:
+    return 22;
+  case ENOSPC:
+  case EDQUOT:
+  case EFBIG:
+    return 28;
+  case ENOTSUP:
+    return 95;
+  case ESHUTDOWN:
+    return 108;
+  default:
+    return 5;
   }
 }
 
@@ -493,14 +505,14 @@ receive_request (struct connection *conn, struct request *req,
     goto end;
   return 1;
 
- end:
+end:
   conn->ended = true;
   return 0;
 }
 
 static int
-serve (const struct endpoint_disk *disk, const struct request *req,
-       char *buf, int *err)
+serve (const struct endpoint_disk *disk, const struct request *req, char *buf,
+       int *err)
 {
   int r = 0;
 
@@ -512,7 +524,8 @@ serve (const struct endpoint_disk *disk, const struct request *req,
     /* Invariant 1. */
     if (req->offset > disk->size || req->count > disk->size - req->offset) {
       *err = req->type == NBD_CMD_WRITE || req->type == NBD_CMD_WRITE_ZEROES
-               ? ENOSPC : EINVAL;
+               ? ENOSPC
+               : EINVAL;
       return -1;
     }
     if (req->count == 0) {
@@ -599,7 +612,7 @@ connection_thread (void *vp)
   if (handshake (conn) == 0) {
     for (i = 1; i < ep->workers; ++i) {
       if (pthread_create (&threads[nr], NULL, worker, conn) != 0)
-        break;                  /* fewer workers serve as well */
+        break; /* fewer workers serve as well */
       nr++;
     }
     worker (conn);
@@ -801,7 +814,7 @@ endpoint_start (const struct endpoint_disk *disks, size_t nr_disks,
   }
   if (bind (ep->listen_fd, (struct sockaddr *)&addr, sizeof addr) == -1) {
     *err = errno;
-    ep->path[0] = '\0';         /* not ours to remove */
+    ep->path[0] = '\0'; /* not ours to remove */
     goto error;
   }
   if (chmod (ep->path, 0600) == -1 ||
@@ -816,9 +829,9 @@ endpoint_start (const struct endpoint_disk *disks, size_t nr_disks,
   }
   return ep;
 
- enomem:
+enomem:
   *err = ENOMEM;
- error:
+error:
   if (ep->path[0])
     unlink (ep->path);
   if (ep->listen_fd >= 0)

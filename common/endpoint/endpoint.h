@@ -20,21 +20,21 @@ struct endpoint;
  * 0, or -1 with *err a positive errno.  COUNT > 0, inside the disk.
  */
 struct endpoint_disk {
-  const char *name;             /* export name */
+  const char *name; /* export name */
   uint64_t size;
   void *opaque;
   int (*pread) (void *opaque, void *buf, uint32_t count, uint64_t offset,
                 int *err);
-  int (*pwrite) (void *opaque, const void *buf, uint32_t count,
-                 uint64_t offset, int *err);
+  int (*pwrite) (void *opaque, const void *buf, uint32_t count, uint64_t offset,
+                 int *err);
   /* Zero or trim: the range reads as zeroes and is a hole. */
   int (*zero) (void *opaque, uint32_t count, uint64_t offset, int *err);
   int (*flush) (void *opaque, int *err);
 };
 
 struct endpoint_options {
-  const char *dir;              /* of the socket; must be 0700 */
-  unsigned workers;             /* per connection, 0 = 8 */
+  const char *dir;  /* of the socket; must be 0700 */
+  unsigned workers; /* per connection, 0 = 8 */
   void (*log) (void *opaque, const char *message);
   void *log_opaque;
 };
@@ -42,10 +42,9 @@ struct endpoint_options {
 /* Listen and start to serve.  The disks and their names are copied, the
  * opaque pointers must stay valid until endpoint_stop.  NULL with *err.
  */
-extern struct endpoint *endpoint_start (const struct endpoint_disk *disks,
-                                        size_t nr_disks,
-                                        const struct endpoint_options *opts,
-                                        int *err);
+extern struct endpoint *
+endpoint_start (const struct endpoint_disk *disks, size_t nr_disks,
+                const struct endpoint_options *opts, int *err);
 extern const char *endpoint_socket (const struct endpoint *ep);
 
 /* Stop listening, shut connections down, join all threads, remove the

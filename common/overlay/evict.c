@@ -69,8 +69,7 @@ ov_evict (struct overlay *ov, uint64_t blocks)
       skip = V2V_MIN (LEAF_GROUPS - in_leaf, ov->nr_groups - g);
     else {
       skip = 1;
-      side = atomic_load_explicit (&leaf->side[in_leaf],
-                                   memory_order_relaxed);
+      side = atomic_load_explicit (&leaf->side[in_leaf], memory_order_relaxed);
       if (side & SIDE_CLEAN) {
         if (side & SIDE_USED)
           atomic_fetch_and (&leaf->side[in_leaf], (uint8_t)~SIDE_USED);
@@ -100,8 +99,7 @@ ov_reserve_room (struct overlay *ov, uint64_t blocks)
   used = reserved + atomic_load (&ov->clean_blocks);
   if (used > limit) {
     ov_evict (ov, used - limit + limit / 32);
-    used = atomic_load (&ov->reserved_blocks) +
-      atomic_load (&ov->clean_blocks);
+    used = atomic_load (&ov->reserved_blocks) + atomic_load (&ov->clean_blocks);
     if (used > limit) {
       /* Other fills hold the room. */
       atomic_fetch_sub (&ov->reserved_blocks, blocks);

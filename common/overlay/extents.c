@@ -65,8 +65,11 @@ overlay_extents (struct overlay *ov, const struct overlay_source *src,
     uint32_t type = 0;
 
     switch (st) {
-    case ST_VALID: break;
-    case ST_ZERO: type = OVERLAY_EXTENT_HOLE | OVERLAY_EXTENT_ZERO; break;
+    case ST_VALID:
+      break;
+    case ST_ZERO:
+      type = OVERLAY_EXTENT_HOLE | OVERLAY_EXTENT_ZERO;
+      break;
     case ST_ABSENT:
       ov_holes_load (ov, src, block);
       type = ov_holes_type (ov, block, &run);

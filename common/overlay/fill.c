@@ -31,7 +31,9 @@
 
 struct fill {
   size_t nr;
-  struct { uint64_t block, n; } claim[MAX_CLAIMS];      /* ascending */
+  struct {
+    uint64_t block, n;
+  } claim[MAX_CLAIMS]; /* ascending */
 };
 
 static uint64_t
@@ -62,16 +64,15 @@ read_piece (struct overlay *ov, const struct overlay_source *src, void *buf,
 }
 
 int
-ov_source_read (struct overlay *ov, const struct overlay_source *src,
-                void *buf, uint64_t count, uint64_t offset, int *err)
+ov_source_read (struct overlay *ov, const struct overlay_source *src, void *buf,
+                uint64_t count, uint64_t offset, int *err)
 {
   const uint32_t min = ov->opt.min_request, max = ov->opt.max_request;
   uint8_t *p = buf;
 
   while (count > 0) {
     const uint64_t from = v2v_round_down (offset, min);
-    const uint64_t to = V2V_MIN (v2v_round_up (offset + count, min),
-                                 ov->size);
+    const uint64_t to = V2V_MIN (v2v_round_up (offset + count, min), ov->size);
     const uint32_t n = V2V_MIN (to - from, max);
     uint32_t got;
 
@@ -290,8 +291,8 @@ publish_group (struct overlay *ov, uint64_t g, struct group *gr, uint64_t *b,
  * On error the rest stays claimed: call again or release.
  */
 static int
-publish (struct overlay *ov, struct fill *f, const uint8_t *data,
-         uint64_t base, int *err)
+publish (struct overlay *ov, struct fill *f, const uint8_t *data, uint64_t base,
+         int *err)
 {
   size_t i;
   int r = 0;
@@ -334,7 +335,7 @@ publish_clean (struct overlay *ov, struct fill *f, const uint8_t *data,
         !atomic_exchange (&ov->store_full, true))
       ov_log (ov, 'w', "%s: reads are served but no longer cached",
               err == ENOSPC ? "no space left for the overlay's store"
-              : strerror (err));
+                            : strerror (err));
     ov_release_room (ov, blocks);
   }
   release (ov, f);
@@ -344,8 +345,7 @@ static void
 load_windows (struct overlay *ov, const struct overlay_source *src,
               uint64_t first, uint64_t last)
 {
-  for (; first < last;
-       first = (first / WINDOW_BLOCKS + 1) * WINDOW_BLOCKS)
+  for (; first < last; first = (first / WINDOW_BLOCKS + 1) * WINDOW_BLOCKS)
     ov_holes_load (ov, src, first);
 }
 
@@ -390,8 +390,7 @@ ov_fill_read (struct overlay *ov, const struct overlay_source *src,
   if (claim (ov, &f, first, wanted, last, err) == -1)
     goto fail;
   for (i = 0; i < f.nr; ++i)
-    if (f.claim[i].block <= wanted &&
-        wanted < f.claim[i].block + f.claim[i].n)
+    if (f.claim[i].block <= wanted && wanted < f.claim[i].block + f.claim[i].n)
       got_to = (f.claim[i].block + f.claim[i].n) * BLOCK;
   if (got_to == 0) {
     /* Another thread was quicker. */
@@ -419,7 +418,7 @@ ov_fill_read (struct overlay *ov, const struct overlay_source *src,
   publish_clean (ov, &f, data, from / BLOCK);
   return 0;
 
- fail:
+fail:
   release (ov, &f);
   return -1;
 }
@@ -487,8 +486,8 @@ ov_fill_step (struct overlay *ov, const struct overlay_source *src,
 {
   const uint64_t block = pos / BLOCK;
   const uint64_t end_block = (end + BLOCK - 1) / BLOCK;
-  const uint64_t max_blocks =
-    V2V_MAX (V2V_MIN (ov->opt.max_request, max_bytes) / BLOCK, 1);
+  const uint64_t max_blocks = V2V_MAX (
+    V2V_MIN (ov->opt.max_request, max_bytes) / BLOCK, 1);
   CLEANUP_FREE uint8_t *data = NULL;
   enum block_state st;
   uint64_t n, run, from, to;

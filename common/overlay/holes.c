@@ -33,9 +33,9 @@
 #define TYPE_MASK (OVERLAY_EXTENT_HOLE | OVERLAY_EXTENT_ZERO)
 
 struct window {
-  struct window *link;          /* all that were allocated; by holes_lock */
-  uint32_t nr;                  /* runs; 0 = bits */
-  uint32_t run[];               /* or 2 × WINDOW_BLOCKS / 32 words of bits */
+  struct window *link; /* all that were allocated; by holes_lock */
+  uint32_t nr;         /* runs; 0 = bits */
+  uint32_t run[];      /* or 2 × WINDOW_BLOCKS / 32 words of bits */
 };
 
 struct one_run_window {
@@ -46,8 +46,10 @@ struct one_run_window {
 
 /* Windows of one run, by type; never freed. */
 static struct one_run_window uniform[4] = {
-  { NULL, 1, { 0 } }, { NULL, 1, { 1 } },
-  { NULL, 1, { 2 } }, { NULL, 1, { 3 } },
+  { NULL, 1, { 0 } },
+  { NULL, 1, { 1 } },
+  { NULL, 1, { 2 } },
+  { NULL, 1, { 3 } },
 };
 
 /* Being asked for, and failed so many times. */
@@ -59,7 +61,7 @@ static bool
 is_uniform (const struct window *w)
 {
   return (const void *)w >= (const void *)&uniform[0] &&
-    (const void *)w < (const void *)&uniform[V2V_ARRAY_SIZE (uniform)];
+         (const void *)w < (const void *)&uniform[V2V_ARRAY_SIZE (uniform)];
 }
 
 static int
@@ -98,15 +100,14 @@ ov_holes_free (struct overlay *ov)
     link = w->link;
     free (w);
   }
-  ov_unreserve ((void *)ov->windows,
-                ov->nr_windows * sizeof ov->windows[0]);
+  ov_unreserve ((void *)ov->windows, ov->nr_windows * sizeof ov->windows[0]);
 }
 
 /* Collects the source's extents of one window into runs of blocks. */
 struct collector {
-  uint64_t start, end;          /* bytes of the window */
-  uint64_t pos;                 /* bytes described so far */
-  uint32_t partial;             /* type of the unfinished block before pos */
+  uint64_t start, end; /* bytes of the window */
+  uint64_t pos;        /* bytes described so far */
+  uint32_t partial;    /* type of the unfinished block before pos */
   uint32_t *run;
   size_t nr, alloc;
   int err;
@@ -144,7 +145,7 @@ collect (void *opaque, uint64_t offset, uint64_t length, uint32_t type)
   if (length > UINT64_MAX - offset)
     length = UINT64_MAX - offset;
   end = V2V_MIN (offset + length, c->end);
-  if (offset > c->pos) {        /* a gap: the source breaks its contract */
+  if (offset > c->pos) { /* a gap: the source breaks its contract */
     c->err = EIO;
     return -1;
   }
@@ -233,7 +234,7 @@ ask (struct overlay *ov, const struct overlay_source *src, size_t i)
       err = c.err ? c.err : EIO;
       break;
     }
-    err = 0;                    /* of a call that succeeded it says nothing */
+    err = 0; /* of a call that succeeded it says nothing */
   }
   if (err == 0) {
     w = make_window (&c);
@@ -249,7 +250,8 @@ ask (struct overlay *ov, const struct overlay_source *src, size_t i)
     ov->holes_warned = true;
     pthread_mutex_unlock (&ov->holes_lock);
     if (warn)
-      ov_log (ov, 'w', "the source does not tell its extents at %llu (%s): "
+      ov_log (ov, 'w',
+              "the source does not tell its extents at %llu (%s): "
               "what it does not tell is taken for data",
               (unsigned long long)c.start, strerror (err));
   }
@@ -283,8 +285,7 @@ ov_holes_load (struct overlay *ov, const struct overlay_source *src,
   now = ask (ov, src, i);
   if (now == NULL) {
     n = failures (w);
-    now = n == MAX_FAILURES ? (struct window *)(void *)&uniform[0]
-          : FAILED (n);
+    now = n == MAX_FAILURES ? (struct window *)(void *)&uniform[0] : FAILED (n);
   }
 
   pthread_mutex_lock (&ov->holes_lock);
@@ -301,9 +302,8 @@ uint32_t
 ov_holes_type (struct overlay *ov, uint64_t block, uint64_t *run)
 {
   const uint32_t b = block % WINDOW_BLOCKS;
-  const struct window *w =
-    atomic_load_explicit (&ov->windows[block / WINDOW_BLOCKS],
-                          memory_order_acquire);
+  const struct window *w = atomic_load_explicit (
+    &ov->windows[block / WINDOW_BLOCKS], memory_order_acquire);
   uint32_t type, end;
 
   if (!is_known (w)) {

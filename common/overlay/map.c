@@ -44,8 +44,7 @@ ov_map_free (struct overlay *ov)
   if (ov->leaves) {
     for (i = 0; i < ov->nr_leaves; ++i)
       ov_unreserve (atomic_load (&ov->leaves[i]), sizeof (struct leaf));
-    ov_unreserve ((void *)ov->leaves,
-                  ov->nr_leaves * sizeof ov->leaves[0]);
+    ov_unreserve ((void *)ov->leaves, ov->nr_leaves * sizeof ov->leaves[0]);
   }
   if (ov->stripe) {
     for (i = 0; i < NR_STRIPES; ++i) {
@@ -170,15 +169,22 @@ ov_run (struct overlay *ov, uint64_t block, uint64_t max,
       continue;
     }
     load_planes (ov, g, &valid, &zero);
-    st = (valid >> bit) & 1 ? ST_VALID : (zero >> bit) & 1 ? ST_ZERO
-         : ST_ABSENT;
+    st = (valid >> bit) & 1  ? ST_VALID
+         : (zero >> bit) & 1 ? ST_ZERO
+                             : ST_ABSENT;
     if (n > 0 && st != *state)
       return n;
     *state = st;
     switch (st) {
-    case ST_VALID: other = ~valid; break;
-    case ST_ZERO: other = ~zero; break;
-    default: other = valid | zero; break;
+    case ST_VALID:
+      other = ~valid;
+      break;
+    case ST_ZERO:
+      other = ~zero;
+      break;
+    default:
+      other = valid | zero;
+      break;
     }
     other >>= bit;
     len = other ? __builtin_ctzll (other) : 64;
@@ -245,21 +251,21 @@ ov_publish (struct overlay *ov, uint64_t g, struct group *gr, uint64_t mask,
 
   atomic_fetch_add_explicit (&ov->clean_blocks,
                              (uint64_t)__builtin_popcountll (nv & ~nd) -
-                             (uint64_t)__builtin_popcountll (v & ~d),
+                               (uint64_t)__builtin_popcountll (v & ~d),
                              memory_order_relaxed);
   atomic_fetch_add_explicit (&ov->dirty_blocks,
                              (uint64_t)__builtin_popcountll (nv & nd) -
-                             (uint64_t)__builtin_popcountll (v & d),
+                               (uint64_t)__builtin_popcountll (v & d),
                              memory_order_relaxed);
   atomic_fetch_add_explicit (&ov->zero_blocks,
                              (uint64_t)__builtin_popcountll (nz) -
-                             (uint64_t)__builtin_popcountll (z),
+                               (uint64_t)__builtin_popcountll (z),
                              memory_order_relaxed);
 
   if (state == ST_VALID && !dirty)
     side |= SIDE_CLEAN | SIDE_USED;
-  if ((atomic_load_explicit (ov_side (ov, g), memory_order_relaxed) & side)
-      != side)
+  if ((atomic_load_explicit (ov_side (ov, g), memory_order_relaxed) & side) !=
+      side)
     atomic_fetch_or_explicit (ov_side (ov, g), side, memory_order_relaxed);
 
   if (f & mask) {

@@ -86,10 +86,10 @@ struct group {
 };
 
 /* Per group, beside the planes. */
-#define SIDE_CLEAN 1            /* may hold clean blocks (hint) */
-#define SIDE_USED 2             /* read since the clock's hand passed */
-#define SIDE_CHANGED 4          /* differs from the persistent map */
-#define SIDE_TOUCHED 8          /* was ever published to; never cleared */
+#define SIDE_CLEAN 1   /* may hold clean blocks (hint) */
+#define SIDE_USED 2    /* read since the clock's hand passed */
+#define SIDE_CHANGED 4 /* differs from the persistent map */
+#define SIDE_TOUCHED 8 /* was ever published to; never cleared */
 
 struct leaf {
   struct group group[LEAF_GROUPS];
@@ -98,25 +98,25 @@ struct leaf {
 
 struct stripe {
   pthread_mutex_t lock;
-  pthread_cond_t filled;        /* a fetch bit was cleared */
-  _Atomic uint64_t evictions;   /* invariant 5 */
+  pthread_cond_t filled;      /* a fetch bit was cleared */
+  _Atomic uint64_t evictions; /* invariant 5 */
 } __attribute__ ((aligned (64)));
 
-struct window;                  /* see holes.c */
-struct prefetch;                /* see prefetch.c */
+struct window;   /* see holes.c */
+struct prefetch; /* see prefetch.c */
 
 struct overlay {
   /* Constant after overlay_open. */
-  uint64_t size;                /* bytes */
+  uint64_t size; /* bytes */
   uint64_t nr_blocks, nr_groups;
-  struct overlay_options opt;   /* dir, name, identity are ours */
+  struct overlay_options opt; /* dir, name, identity are ours */
   char *dir, *name, *identity;
-  uint64_t limit_blocks;        /* 0 = no limit */
+  uint64_t limit_blocks; /* 0 = no limit */
 
   /* map.c: entries are set once, by compare-and-swap. */
   struct leaf *_Atomic *leaves;
   size_t nr_leaves;
-  struct stripe *stripe;        /* NR_STRIPES of them */
+  struct stripe *stripe; /* NR_STRIPES of them */
 
   /* store.c: descriptor + 1, 0 = not open; set once, under seg_lock. */
   _Atomic int *seg_fd;
@@ -128,25 +128,25 @@ struct overlay {
   size_t nr_windows;
   pthread_mutex_t holes_lock;
   pthread_cond_t holes_known;
-  struct window *windows_allocated;     /* by holes_lock */
-  bool holes_warned;            /* by holes_lock */
+  struct window *windows_allocated; /* by holes_lock */
+  bool holes_warned;                /* by holes_lock */
 
   /* evict.c */
   pthread_mutex_t evict_lock;
-  uint64_t hand;                /* by evict_lock: group */
+  uint64_t hand; /* by evict_lock: group */
 
   /* persist.c: -1 unless the store is persistent. */
   int map_fd, dir_fd;
   pthread_mutex_t flush_lock;
-  bool sync_failed;             /* by flush_lock; for ever */
+  bool sync_failed; /* by flush_lock; for ever */
 
   /* prefetch.c */
   pthread_mutex_t prefetch_lock;
-  struct prefetch *prefetch;    /* by prefetch_lock */
+  struct prefetch *prefetch; /* by prefetch_lock */
 
   _Atomic bool copy_on_read;
-  _Atomic bool store_full;      /* ENOSPC: nothing more is cached */
-  _Atomic uint64_t reserved_blocks;     /* room promised to fills */
+  _Atomic bool store_full;          /* ENOSPC: nothing more is cached */
+  _Atomic uint64_t reserved_blocks; /* room promised to fills */
   _Atomic uint64_t clean_blocks, dirty_blocks, zero_blocks;
   _Atomic uint64_t source_reads, source_bytes, evicted_blocks;
 };
@@ -173,8 +173,8 @@ extern enum block_state ov_state (struct overlay *ov, uint64_t block);
 extern uint64_t ov_run (struct overlay *ov, uint64_t block, uint64_t max,
                         enum block_state *state);
 /* How many valid blocks lie directly before BLOCK, at most MAX. */
-extern uint64_t ov_valid_before (struct overlay *ov, uint64_t block,
-                                 uint64_t max);
+extern uint64_t
+ov_valid_before (struct overlay *ov, uint64_t block, uint64_t max);
 /* Change the blocks of MASK; the stripe is locked.  Clears their fetch
  * bits and wakes who waits for them.
  */
@@ -204,11 +204,9 @@ extern int ov_store_read (struct overlay *ov, void *buf, size_t len,
 extern int ov_store_write (struct overlay *ov, struct iovec *iov, int nr,
                            uint64_t offset, int *err);
 /* Give space back; failure costs space only and is not reported. */
-extern void ov_store_punch (struct overlay *ov, uint64_t offset,
-                            uint64_t len);
+extern void ov_store_punch (struct overlay *ov, uint64_t offset, uint64_t len);
 /* Punch the blocks of MASK in group G. */
-extern void ov_store_punch_mask (struct overlay *ov, uint64_t g,
-                                 uint64_t mask);
+extern void ov_store_punch_mask (struct overlay *ov, uint64_t g, uint64_t mask);
 extern int ov_store_sync (struct overlay *ov, int *err);
 
 /* holes.c.  Make the window of BLOCK known, asking the source if need be.
@@ -216,21 +214,21 @@ extern int ov_store_sync (struct overlay *ov, int *err);
  */
 extern int ov_holes_init (struct overlay *ov);
 extern void ov_holes_free (struct overlay *ov);
-extern void ov_holes_load (struct overlay *ov,
-                           const struct overlay_source *src, uint64_t block);
+extern void ov_holes_load (struct overlay *ov, const struct overlay_source *src,
+                           uint64_t block);
 /* Type of BLOCK in the source as far as known (0 if not), and how many
  * blocks from there on have it.  Takes no lock, calls nobody.
  */
-extern uint32_t ov_holes_type (struct overlay *ov, uint64_t block,
-                               uint64_t *run);
+extern uint32_t
+ov_holes_type (struct overlay *ov, uint64_t block, uint64_t *run);
 /* The blocks of group G whose type includes all bits of TYPE. */
 extern uint64_t ov_holes_mask (struct overlay *ov, uint64_t g, uint32_t type);
 
 /* fill.c */
 /* Read the source, obeying its block size limits. */
-extern int ov_source_read (struct overlay *ov,
-                           const struct overlay_source *src, void *buf,
-                           uint64_t count, uint64_t offset, int *err);
+extern int
+ov_source_read (struct overlay *ov, const struct overlay_source *src, void *buf,
+                uint64_t count, uint64_t offset, int *err);
 /* POS is absent.  Fetch around it, keep it, and put as much as was
  * fetched of [pos, end) into BUF; *served may be 0: look again.
  */
@@ -238,17 +236,17 @@ extern int ov_fill_read (struct overlay *ov, const struct overlay_source *src,
                          uint8_t *buf, uint64_t pos, uint64_t end,
                          uint64_t *served, int *err);
 /* Make BLOCK known so that a part of it can be written. */
-extern int ov_fill_for_write (struct overlay *ov,
-                              const struct overlay_source *src,
-                              uint64_t block, int *err);
+extern int
+ov_fill_for_write (struct overlay *ov, const struct overlay_source *src,
+                   uint64_t block, int *err);
 /* Fetch the absent blocks of [pos, end) up to one source request.
  * *next is where to go on, *fetched what it cost (bytes).  With WAIT, also
  * wait for what others are fetching.
  */
-extern int ov_fill_step (struct overlay *ov, const struct overlay_source *src,
-                         uint64_t pos, uint64_t end, uint64_t max_bytes,
-                         bool wait, uint64_t *next, uint64_t *fetched,
-                         int *err);
+extern int
+ov_fill_step (struct overlay *ov, const struct overlay_source *src,
+              uint64_t pos, uint64_t end, uint64_t max_bytes, bool wait,
+              uint64_t *next, uint64_t *fetched, int *err);
 
 /* evict.c */
 /* Evict until at least BLOCKS clean blocks are gone; how many are. */
@@ -267,9 +265,9 @@ extern char *ov_persist_filename (struct overlay *ov, const char *suffix);
 /* Must be called (stripe locked) before clean blocks of the store are
  * overwritten or punched by the client, resp. evicted.
  */
-extern int ov_persist_dirty (struct overlay *ov, uint64_t g, uint64_t mask,
-                             int *err);
-extern int ov_persist_drop (struct overlay *ov, uint64_t g, uint64_t mask,
-                            int *err);
+extern int
+ov_persist_dirty (struct overlay *ov, uint64_t g, uint64_t mask, int *err);
+extern int
+ov_persist_drop (struct overlay *ov, uint64_t g, uint64_t mask, int *err);
 
 #endif /* V2V_OVERLAY_INTERNAL_H */

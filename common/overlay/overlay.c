@@ -130,8 +130,10 @@ set_options (struct overlay *ov, const struct overlay_options *options)
   if (opt->fetch_unit == 0)
     opt->fetch_unit = 64 * 1024;
   if (!power_of_2 (opt->min_request) || !power_of_2 (opt->fetch_unit)) {
-    ov_log (ov, 'e', "minimum request %u and fetch unit %u "
-            "must be powers of 2", opt->min_request, opt->fetch_unit);
+    ov_log (ov, 'e',
+            "minimum request %u and fetch unit %u "
+            "must be powers of 2",
+            opt->min_request, opt->fetch_unit);
     errno = EINVAL;
     return -1;
   }
@@ -184,9 +186,8 @@ overlay_open (uint64_t size, const struct overlay_options *options, int *err)
   ov->nr_blocks = size / BLOCK + (size % BLOCK != 0);
   ov->nr_groups = (ov->nr_blocks + GROUP_BLOCKS - 1) / GROUP_BLOCKS;
 
-  if (set_options (ov, options) == -1 ||
-      ov_map_init (ov) == -1 || ov_holes_init (ov) == -1 ||
-      ov_store_init (ov) == -1) {
+  if (set_options (ov, options) == -1 || ov_map_init (ov) == -1 ||
+      ov_holes_init (ov) == -1 || ov_store_init (ov) == -1) {
     *err = errno ? errno : ENOMEM;
     ov_log (ov, 'e', "cannot set up an overlay of %llu bytes: %s",
             (unsigned long long)size, strerror (*err));
@@ -202,7 +203,7 @@ overlay_open (uint64_t size, const struct overlay_options *options, int *err)
   }
   return ov;
 
- fail:
+fail:
   free_overlay (ov);
   if (*err == 0)
     *err = EIO;
@@ -256,7 +257,9 @@ pass_through (struct overlay *ov, const struct overlay_source *src,
               uint8_t *buf, uint64_t pos, uint64_t end, uint64_t n,
               uint64_t *served, int *err)
 {
-  struct { uint64_t block, n; } gap[MAX_GAPS];
+  struct {
+    uint64_t block, n;
+  } gap[MAX_GAPS];
   size_t nr_gaps = 0, used_gaps = 0, i;
   const uint64_t last = (end + BLOCK - 1) / BLOCK;
   const uint64_t max = pos / BLOCK + V2V_MAX (ov->opt.max_request / BLOCK, 1);
@@ -293,8 +296,7 @@ pass_through (struct overlay *ov, const struct overlay_source *src,
     if (from >= to)
       break;
     if (overlay_pread (ov, src, buf + (from - pos),
-                       V2V_MIN (gap[i].n * BLOCK, to - from), from,
-                       err) == -1)
+                       V2V_MIN (gap[i].n * BLOCK, to - from), from, err) == -1)
       return -1;
   }
   *served = to - pos;
@@ -302,8 +304,8 @@ pass_through (struct overlay *ov, const struct overlay_source *src,
 }
 
 int
-overlay_pread (struct overlay *ov, const struct overlay_source *src,
-               void *buf, uint32_t count, uint64_t offset, int *err)
+overlay_pread (struct overlay *ov, const struct overlay_source *src, void *buf,
+               uint32_t count, uint64_t offset, int *err)
 {
   const uint64_t end = offset + count;
   uint64_t pos = offset;
@@ -329,7 +331,7 @@ overlay_pread (struct overlay *ov, const struct overlay_source *src,
       if (ov_store_read (ov, p, bytes, pos, err) == -1)
         return -1;
       if (ov_evictions (ov, g0, g1) != evictions)
-        continue;               /* invariant 5: it may have been punched */
+        continue; /* invariant 5: it may have been punched */
       mark_used (ov, block, n);
       break;
 

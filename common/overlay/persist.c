@@ -78,16 +78,16 @@ struct header {
   uint32_t byte_order, block_size;
   uint64_t size;
   uint64_t name_hash[2], identity_hash[2];
-  uint32_t clean;               /* stopped in order */
+  uint32_t clean; /* stopped in order */
   uint32_t unused;
   char boot_id[64];
-  char identity[512];           /* for people; may be cut off */
-  uint64_t check;               /* of all before */
+  char identity[512]; /* for people; may be cut off */
+  uint64_t check;     /* of all before */
 };
 
 struct entry {
   uint64_t valid, zero, dirty;
-  uint64_t check;               /* never 0 if any plane is not */
+  uint64_t check; /* never 0 if any plane is not */
 };
 
 struct changed {
@@ -315,7 +315,7 @@ load_map (struct overlay *ov, bool keep_clean)
     uint64_t g, n, i;
 
     if (data == (off_t)-1 && errno == ENXIO)
-      break;                    /* nothing but holes */
+      break; /* nothing but holes */
     if (data == (off_t)-1)
       data = (off_t)offset;
     g = (data - HEADER_BYTES) / sizeof *e;
@@ -335,26 +335,26 @@ load_map (struct overlay *ov, bool keep_clean)
 static int
 refuse (struct overlay *ov, const char *file, const char *why, int *err)
 {
-  ov_log (ov, 'e', "%s/%s %s: remove the store if it is no longer needed, or "
-          "use another directory", ov->dir, file, why);
+  ov_log (ov, 'e',
+          "%s/%s %s: remove the store if it is no longer needed, or "
+          "use another directory",
+          ov->dir, file, why);
   *err = EINVAL;
   return -1;
 }
 
 static int
-check_header (struct overlay *ov, const char *file, bool *keep_clean,
-              int *err)
+check_header (struct overlay *ov, const char *file, bool *keep_clean, int *err)
 {
   struct header h, ours;
 
   if (read_all (ov->map_fd, &h, sizeof h, 0) == -1) {
     *err = errno;
-    ov_log (ov, 'e', "cannot read %s/%s: %s", ov->dir, file,
-            strerror (*err));
+    ov_log (ov, 'e', "cannot read %s/%s: %s", ov->dir, file, strerror (*err));
     return -1;
   }
   /* Its creation was interrupted: nothing was ever stored with it. */
-  if (memcmp (h.magic, (char[sizeof h.magic]) { 0 }, sizeof h.magic) == 0)
+  if (memcmp (h.magic, (char[sizeof h.magic]){ 0 }, sizeof h.magic) == 0)
     return 0;
   fill_header (ov, &ours, false);
   if (memcmp (h.magic, ours.magic, sizeof h.magic) != 0)
@@ -369,12 +369,11 @@ check_header (struct overlay *ov, const char *file, bool *keep_clean,
     return refuse (ov, file, "was made for a source of another size", err);
   if (memcmp (h.name_hash, ours.name_hash, sizeof h.name_hash) != 0)
     return refuse (ov, file, "was made for an export of another name", err);
-  if (memcmp (h.identity_hash, ours.identity_hash,
-              sizeof h.identity_hash) != 0)
+  if (memcmp (h.identity_hash, ours.identity_hash, sizeof h.identity_hash) != 0)
     return refuse (ov, file, "was made for another source", err);
 
   *keep_clean = h.clean ||
-    (h.boot_id[0] && strcmp (h.boot_id, ours.boot_id) == 0);
+                (h.boot_id[0] && strcmp (h.boot_id, ours.boot_id) == 0);
   return 0;
 }
 
@@ -388,8 +387,10 @@ ov_persist_open (struct overlay *ov, int *err)
   ov->dir_fd = open (ov->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (ov->dir_fd == -1) {
     *err = errno;
-    ov_log (ov, 'e', "cannot open the store's directory %s: %s: "
-            "create it first", ov->dir, strerror (*err));
+    ov_log (ov, 'e',
+            "cannot open the store's directory %s: %s: "
+            "create it first",
+            ov->dir, strerror (*err));
     return -1;
   }
   file = ov_persist_filename (ov, ".map");
@@ -401,8 +402,7 @@ ov_persist_open (struct overlay *ov, int *err)
                        O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (ov->map_fd == -1 || fstat (ov->map_fd, &st) == -1) {
     *err = errno;
-    ov_log (ov, 'e', "cannot open %s/%s: %s", ov->dir, file,
-            strerror (*err));
+    ov_log (ov, 'e', "cannot open %s/%s: %s", ov->dir, file, strerror (*err));
     goto fail;
   }
   if (flock (ov->map_fd, LOCK_EX | LOCK_NB) == -1) {
@@ -420,8 +420,7 @@ ov_persist_open (struct overlay *ov, int *err)
   if (st.st_size < (off_t)entry_offset (ov->nr_groups) &&
       ftruncate (ov->map_fd, (off_t)entry_offset (ov->nr_groups)) == -1) {
     *err = errno;
-    ov_log (ov, 'e', "cannot extend %s/%s: %s", ov->dir, file,
-            strerror (*err));
+    ov_log (ov, 'e', "cannot extend %s/%s: %s", ov->dir, file, strerror (*err));
     goto fail;
   }
   if (load_map (ov, keep_clean) == -1) {
@@ -429,8 +428,7 @@ ov_persist_open (struct overlay *ov, int *err)
     if (*err == EBADMSG)
       refuse (ov, file, "is damaged", err);
     else
-      ov_log (ov, 'e', "cannot read %s/%s: %s", ov->dir, file,
-              strerror (*err));
+      ov_log (ov, 'e', "cannot read %s/%s: %s", ov->dir, file, strerror (*err));
     goto fail;
   }
   /* Clean blocks that were forgotten must be gone from the map before the
@@ -439,13 +437,12 @@ ov_persist_open (struct overlay *ov, int *err)
   if (fdatasync (ov->map_fd) == -1 || write_header (ov, false) == -1 ||
       fsync (ov->dir_fd) == -1) {
     *err = errno;
-    ov_log (ov, 'e', "cannot write %s/%s: %s", ov->dir, file,
-            strerror (*err));
+    ov_log (ov, 'e', "cannot write %s/%s: %s", ov->dir, file, strerror (*err));
     goto fail;
   }
   return 0;
 
- fail:
+fail:
   if (ov->map_fd >= 0)
     close (ov->map_fd);
   close (ov->dir_fd);
@@ -489,7 +486,7 @@ change_entry (struct overlay *ov, uint64_t g, uint64_t dirty, uint64_t drop,
     goto fail;
   return 0;
 
- fail:
+fail:
   *err = errno;
   ov_log (ov, 'e', "changing the map of the store in %s: %s", ov->dir,
           strerror (*err));

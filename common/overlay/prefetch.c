@@ -28,8 +28,8 @@ struct prefetch {
   pthread_mutex_t lock;
   struct overlay_range *ranges; /* the rest is by lock */
   size_t nr_ranges, current;
-  uint64_t done;                /* bytes of the current range handed out */
-  uint64_t budget;              /* bytes that may still be fetched */
+  uint64_t done;   /* bytes of the current range handed out */
+  uint64_t budget; /* bytes that may still be fetched */
 
   unsigned nr_threads;
   pthread_t thread[];
@@ -144,8 +144,7 @@ overlay_prefetch_start (struct overlay *ov, const struct overlay_source *src,
   pthread_mutex_init (&pf->lock, NULL);
   pf->ov = ov;
   pf->src = *src;
-  pf->budget = max_bytes ? v2v_round_down (max_bytes, BLOCK)
-               : UINT64_MAX / 2;
+  pf->budget = max_bytes ? v2v_round_down (max_bytes, BLOCK) : UINT64_MAX / 2;
   pf->ranges = calloc (nr_ranges + 1, sizeof pf->ranges[0]);
   if (pf->ranges == NULL) {
     *err = ENOMEM;
@@ -158,8 +157,9 @@ overlay_prefetch_start (struct overlay *ov, const struct overlay_source *src,
     if (ranges[i].offset >= ov->size)
       continue;
     /* Whole blocks, so that the bound is exact. */
-    end = ranges[i].length > ov->size - ranges[i].offset ? ov->size
-          : ranges[i].offset + ranges[i].length;
+    end = ranges[i].length > ov->size - ranges[i].offset
+            ? ov->size
+            : ranges[i].offset + ranges[i].length;
     end = V2V_MIN (v2v_round_up (end, BLOCK), ov->size);
     to->offset = v2v_round_down (ranges[i].offset, BLOCK);
     to->length = end - to->offset;

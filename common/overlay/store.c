@@ -70,8 +70,9 @@ open_segment (struct overlay *ov, size_t seg, bool must_exist)
     file = ov_persist_filename (ov, suffix);
     if (file == NULL)
       return -1;
-    fd = openat (ov->dir_fd, file, O_RDWR | O_CLOEXEC | O_NOFOLLOW |
-                 (must_exist ? 0 : O_CREAT), 0600);
+    fd = openat (ov->dir_fd, file,
+                 O_RDWR | O_CLOEXEC | O_NOFOLLOW | (must_exist ? 0 : O_CREAT),
+                 0600);
     if (fd >= 0 && must_exist &&
         (fstat (fd, &st) == -1 || st.st_size != want)) {
       close (fd);
@@ -185,8 +186,8 @@ ov_store_read (struct overlay *ov, void *buf, size_t len, uint64_t offset,
 }
 
 int
-ov_store_write (struct overlay *ov, struct iovec *iov, int nr,
-                uint64_t offset, int *err)
+ov_store_write (struct overlay *ov, struct iovec *iov, int nr, uint64_t offset,
+                int *err)
 {
   const int fd = segment_fd (ov, offset, false, err);
 

@@ -26,10 +26,10 @@ static const uint8_t zeroes[BLOCK];
 
 /* One request's part in one group. */
 struct part {
-  uint64_t g, offset, end;      /* bytes of the export */
-  uint64_t first;               /* block of the export */
-  unsigned bit, nr;             /* blocks it touches */
-  bool head, tail;              /* only a part of the first, last one */
+  uint64_t g, offset, end; /* bytes of the export */
+  uint64_t first;          /* block of the export */
+  unsigned bit, nr;        /* blocks it touches */
+  bool head, tail;         /* only a part of the first, last one */
 };
 
 static struct part
@@ -103,7 +103,7 @@ dirty_first (struct overlay *ov, uint64_t g, const struct group *gr,
              uint64_t mask, int *err)
 {
   mask &= atomic_load_explicit (&gr->valid, memory_order_relaxed) &
-    ~atomic_load_explicit (&gr->dirty, memory_order_relaxed);
+          ~atomic_load_explicit (&gr->dirty, memory_order_relaxed);
   return mask ? ov_persist_dirty (ov, g, mask, err) : 0;
 }
 
@@ -122,8 +122,8 @@ write_run (struct overlay *ov, struct group *gr, const struct part *p,
 
   from = V2V_MAX (from, p->offset);
   at = from;
-  if (block == p->first && p->head &&
-      partial_state (ov, block) == ST_ZERO && from % BLOCK != 0) {
+  if (block == p->first && p->head && partial_state (ov, block) == ST_ZERO &&
+      from % BLOCK != 0) {
     iov[n].iov_base = (void *)zeroes;
     iov[n++].iov_len = from % BLOCK;
     at = block * BLOCK;
@@ -159,8 +159,7 @@ zero_blocks (struct overlay *ov, const struct group *gr, const struct part *p,
     if ((i == 0 && p->head) || (i == p->nr - 1 && p->tail) ||
         ((valid >> (p->bit + i)) & 1))
       continue;
-    if (ov_is_zero (buf + (at - p->offset),
-                    V2V_MIN (BLOCK, ov->size - at)))
+    if (ov_is_zero (buf + (at - p->offset), V2V_MIN (BLOCK, ov->size - at)))
       mask |= UINT64_C (1) << (p->bit + i);
   }
   return mask;
@@ -242,8 +241,8 @@ zero_part (struct overlay *ov, const struct overlay_source *src,
            const struct part *p, int *err)
 {
   struct stripe *s = ov_stripe (ov, p->g);
-  const uint64_t hole =
-    ov_holes_mask (ov, p->g, OVERLAY_EXTENT_HOLE | OVERLAY_EXTENT_ZERO);
+  const uint64_t hole = ov_holes_mask (
+    ov, p->g, OVERLAY_EXTENT_HOLE | OVERLAY_EXTENT_ZERO);
   uint64_t mask = ov_mask (p->bit, p->nr);
 
   /* Nothing to do where the source has a hole and we have nothing. */
@@ -276,7 +275,7 @@ zero_part (struct overlay *ov, const struct overlay_source *src,
     if (r == 0) {
       valid = atomic_load_explicit (&gr->valid, memory_order_relaxed);
       known = valid | atomic_load_explicit (&gr->zero, memory_order_relaxed) |
-        atomic_load_explicit (&gr->fetch, memory_order_relaxed);
+              atomic_load_explicit (&gr->fetch, memory_order_relaxed);
       mask &= known | ~hole;
       r = dirty_first (ov, p->g, gr, mask, err);
       if (r == 0 && mask) {

@@ -54,9 +54,9 @@ v2v_cleanup_unlock (pthread_mutex_t **m)
 
 #define V2V_PASTE_(a, b) a##b
 #define V2V_PASTE(a, b) V2V_PASTE_ (a, b)
-#define ACQUIRE_LOCK_FOR_CURRENT_SCOPE(lock)                                  \
-  __attribute__ ((cleanup (v2v_cleanup_unlock)))                              \
-  pthread_mutex_t *V2V_PASTE (v2v_lock_, __LINE__) = (lock);                  \
+#define ACQUIRE_LOCK_FOR_CURRENT_SCOPE(lock) \
+  __attribute__ ((cleanup (v2v_cleanup_unlock))) \
+  pthread_mutex_t *V2V_PASTE (v2v_lock_, __LINE__) = (lock); \
   pthread_mutex_lock (V2V_PASTE (v2v_lock_, __LINE__))
 
 #endif /* V2V_UTILS_H */

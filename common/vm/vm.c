@@ -29,7 +29,7 @@
 #include "v2v-utils.h"
 #include "vm.h"
 
-#define MAX_ITEMS 4096          /* disks, NICs, ...: far above any machine */
+#define MAX_ITEMS 4096 /* disks, NICs, ...: far above any machine */
 #define MAX_TEXT (16 * 1024 * 1024)
 
 static const char *const controllers[] = {
@@ -53,18 +53,24 @@ struct member {
   const char *key;
   enum kind kind;
   size_t offset;
-  const char *const *words;     /* of WORD */
+  const char *const *words; /* of WORD */
   size_t nr_words;
-  long long missing;            /* INT: the value that is not written */
+  long long missing; /* INT: the value that is not written */
 };
 
-#define M(type, key, kind, member)                                            \
-  { key, kind, offsetof (struct type, member), NULL, 0, 0 }
-#define M_WORD(type, key, member, words)                                      \
-  { key, WORD, offsetof (struct type, member), words,                         \
-    V2V_ARRAY_SIZE (words), 0 }
-#define M_INT(type, key, member, missing)                                     \
-  { key, INT, offsetof (struct type, member), NULL, 0, missing }
+#define M(type, key, kind, member) \
+  { \
+    key, kind, offsetof (struct type, member), NULL, 0, 0 \
+  }
+#define M_WORD(type, key, member, words) \
+  { \
+    key, WORD, offsetof (struct type, member), words, V2V_ARRAY_SIZE (words), \
+      0 \
+  }
+#define M_INT(type, key, member, missing) \
+  { \
+    key, INT, offsetof (struct type, member), NULL, 0, missing \
+  }
 
 static const struct member vm_members[] = {
   M (vm, "hypervisor", STRING, hypervisor),
@@ -149,7 +155,7 @@ free_members (void *base, const struct member *members, size_t n)
       free (*(char **)((char *)base + members[i].offset));
 }
 
-#define FREE_MEMBERS(base, members)                                           \
+#define FREE_MEMBERS(base, members) \
   free_members (base, members, V2V_ARRAY_SIZE (members))
 
 void
@@ -216,9 +222,8 @@ vm_add_disk (struct vm *vm)
 struct vm_removable *
 vm_add_removable (struct vm *vm)
 {
-  struct vm_removable *r
-    = append ((void **)&vm->removables, &vm->nr_removables,
-              sizeof *vm->removables);
+  struct vm_removable *r = append ((void **)&vm->removables, &vm->nr_removables,
+                                   sizeof *vm->removables);
 
   if (r)
     r->slot = -1;
@@ -330,8 +335,8 @@ put (json_object *o, const char *key, json_object *value, char **error)
 }
 
 static int
-put_string (json_object *o, const char *where, const char *key,
-            const char *s, char **error)
+put_string (json_object *o, const char *where, const char *key, const char *s,
+            char **error)
 {
   if (!vm_utf8_valid (s, strlen (s)))
     return fail (error, "%s%s: the text is not valid UTF-8", where, key);
@@ -372,13 +377,15 @@ put_members (json_object *o, const char *where, const void *base,
       break;
     case TRISTATE:
       if (*(const enum vm_tristate *)p != VM_UNKNOWN)
-        r = put (o, m->key, json_object_new_boolean
-                 (*(const enum vm_tristate *)p == VM_YES), error);
+        r = put (
+          o, m->key,
+          json_object_new_boolean (*(const enum vm_tristate *)p == VM_YES),
+          error);
       break;
     case WORD:
       if (*(const unsigned *)p >= m->nr_words)
-        return fail (error, "%s%s: %u is outside its enumeration",
-                     where, m->key, *(const unsigned *)p);
+        return fail (error, "%s%s: %u is outside its enumeration", where,
+                     m->key, *(const unsigned *)p);
       s = m->words[*(const unsigned *)p];
       if (s)
         r = put_string (o, where, m->key, s, error);
@@ -390,7 +397,7 @@ put_members (json_object *o, const char *where, const void *base,
   return 0;
 }
 
-#define PUT_MEMBERS(o, where, base, members, error)                           \
+#define PUT_MEMBERS(o, where, base, members, error) \
   put_members (o, where, base, members, V2V_ARRAY_SIZE (members), error)
 
 /* An object of its own for MEMBERS, left out if it is empty. */
@@ -433,8 +440,8 @@ put_array (json_object *o, const char *key, const void *base, size_t nr,
       json_object_put (sub);
       return fail (error, "%s: out of memory", key);
     }
-    if (put_members (sub, where, (const char *)base + i * size,
-                     members, n, error) == -1)
+    if (put_members (sub, where, (const char *)base + i * size, members, n,
+                     error) == -1)
       return -1;
   }
   return 0;
@@ -446,14 +453,14 @@ put_vm (json_object *o, const struct vm *vm, char **error)
   json_object *a, *s;
   size_t i;
 
-  if (put (o, "version", json_object_new_int (1), error) == -1
-      || PUT_MEMBERS (o, "", vm, vm_members, error) == -1
-      || put_object (o, "cpu", vm, cpu_members,
-                     V2V_ARRAY_SIZE (cpu_members), error) == -1
-      || put_object (o, "tpm", vm, tpm_members,
-                     V2V_ARRAY_SIZE (tpm_members), error) == -1
-      || put_object (o, "display", &vm->display, display_members,
-                     V2V_ARRAY_SIZE (display_members), error) == -1)
+  if (put (o, "version", json_object_new_int (1), error) == -1 ||
+      PUT_MEMBERS (o, "", vm, vm_members, error) == -1 ||
+      put_object (o, "cpu", vm, cpu_members, V2V_ARRAY_SIZE (cpu_members),
+                  error) == -1 ||
+      put_object (o, "tpm", vm, tpm_members, V2V_ARRAY_SIZE (tpm_members),
+                  error) == -1 ||
+      put_object (o, "display", &vm->display, display_members,
+                  V2V_ARRAY_SIZE (display_members), error) == -1)
     return -1;
 
   if (vm->features) {
@@ -472,12 +479,12 @@ put_vm (json_object *o, const struct vm *vm, char **error)
   }
 
   if (put_array (o, "disks", vm->disks, vm->nr_disks, sizeof *vm->disks,
-                 disk_members, V2V_ARRAY_SIZE (disk_members), error) == -1
-      || put_array (o, "removables", vm->removables, vm->nr_removables,
-                    sizeof *vm->removables, removable_members,
-                    V2V_ARRAY_SIZE (removable_members), error) == -1
-      || put_array (o, "nics", vm->nics, vm->nr_nics, sizeof *vm->nics,
-                    nic_members, V2V_ARRAY_SIZE (nic_members), error) == -1)
+                 disk_members, V2V_ARRAY_SIZE (disk_members), error) == -1 ||
+      put_array (o, "removables", vm->removables, vm->nr_removables,
+                 sizeof *vm->removables, removable_members,
+                 V2V_ARRAY_SIZE (removable_members), error) == -1 ||
+      put_array (o, "nics", vm->nics, vm->nr_nics, sizeof *vm->nics,
+                 nic_members, V2V_ARRAY_SIZE (nic_members), error) == -1)
     return -1;
   return 0;
 }
@@ -495,9 +502,9 @@ vm_to_json (const struct vm *vm, char **error)
     return NULL;
   }
   if (put_vm (o, vm, error) == 0) {
-    text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PRETTY
-                                           | JSON_C_TO_STRING_SPACED
-                                           | JSON_C_TO_STRING_NOSLASHESCAPE);
+    text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PRETTY |
+                                                JSON_C_TO_STRING_SPACED |
+                                                JSON_C_TO_STRING_NOSLASHESCAPE);
     if (text == NULL || asprintf (&r, "%s\n", text) == -1) {
       r = NULL;
       fail (error, "out of memory");
@@ -511,8 +518,8 @@ vm_to_json (const struct vm *vm, char **error)
  * Reading.
  */
 static int
-get_number (json_object *v, const char *where, const char *key,
-            int64_t least, uint64_t most, uint64_t *r, char **error)
+get_number (json_object *v, const char *where, const char *key, int64_t least,
+            uint64_t most, uint64_t *r, char **error)
 {
   int64_t s;
 
@@ -545,8 +552,8 @@ get_string (json_object *v, const char *where, const char *key, char **r,
 }
 
 static int
-get_member (json_object *v, const char *where, void *p,
-            const struct member *m, char **error)
+get_member (json_object *v, const char *where, void *p, const struct member *m,
+            char **error)
 {
   uint64_t n = 0;
   size_t i;
@@ -573,15 +580,15 @@ get_member (json_object *v, const char *where, void *p,
     *(enum vm_tristate *)p = json_object_get_boolean (v) ? VM_YES : VM_NO;
     return 0;
   case WORD:
-    s = json_object_is_type (v, json_type_string)
-      ? json_object_get_string (v) : "";
+    s = json_object_is_type (v, json_type_string) ? json_object_get_string (v)
+                                                  : "";
     for (i = 0; i < m->nr_words; ++i)
       if (m->words[i] && strcmp (m->words[i], s) == 0) {
         *(unsigned *)p = i;
         return 0;
       }
-    return fail (error, "%s%s: not one of the words that it may be",
-                 where, m->key);
+    return fail (error, "%s%s: not one of the words that it may be", where,
+                 m->key);
   }
   abort ();
 }
@@ -596,14 +603,14 @@ get_members (json_object *o, const char *where, void *base,
   for (i = 0; i < n; ++i) {
     if (!json_object_object_get_ex (o, members[i].key, &v) || v == NULL)
       continue;
-    if (get_member (v, where, (char *)base + members[i].offset,
-                    &members[i], error) == -1)
+    if (get_member (v, where, (char *)base + members[i].offset, &members[i],
+                    error) == -1)
       return -1;
   }
   return 0;
 }
 
-#define GET_MEMBERS(o, where, base, members, error)                           \
+#define GET_MEMBERS(o, where, base, members, error) \
   get_members (o, where, base, members, V2V_ARRAY_SIZE (members), error)
 
 /* *V = the member KEY if it is of TYPE, NULL if it is absent. */
@@ -637,8 +644,8 @@ get_sub (json_object *o, const char *key, void *base,
 
 /* Element I of the array A, an object. */
 static json_object *
-get_element (json_object *a, const char *key, size_t i, char *where,
-             size_t len, char **error)
+get_element (json_object *a, const char *key, size_t i, char *where, size_t len,
+             char **error)
 {
   json_object *v = json_object_array_get_idx (a, i);
 
@@ -664,13 +671,13 @@ get_vm (json_object *o, struct vm *vm, char **error)
     if (version != 1)
       return fail (error, "version: only version 1 is known");
   }
-  if (GET_MEMBERS (o, "", vm, vm_members, error) == -1
-      || get_sub (o, "cpu", vm, cpu_members,
-                  V2V_ARRAY_SIZE (cpu_members), error) == -1
-      || get_sub (o, "tpm", vm, tpm_members,
-                  V2V_ARRAY_SIZE (tpm_members), error) == -1
-      || get_sub (o, "display", &vm->display, display_members,
-                  V2V_ARRAY_SIZE (display_members), error) == -1)
+  if (GET_MEMBERS (o, "", vm, vm_members, error) == -1 ||
+      get_sub (o, "cpu", vm, cpu_members, V2V_ARRAY_SIZE (cpu_members),
+               error) == -1 ||
+      get_sub (o, "tpm", vm, tpm_members, V2V_ARRAY_SIZE (tpm_members),
+               error) == -1 ||
+      get_sub (o, "display", &vm->display, display_members,
+               V2V_ARRAY_SIZE (display_members), error) == -1)
     return -1;
 
   if (get_typed (o, "features", json_type_array, &a, error) == -1)
@@ -679,8 +686,8 @@ get_vm (json_object *o, struct vm *vm, char **error)
     CLEANUP_FREE char *s = NULL;
 
     snprintf (where, sizeof where, "features[%zu]", i);
-    if (get_string (json_object_array_get_idx (a, i), where, "", &s,
-                    error) == -1)
+    if (get_string (json_object_array_get_idx (a, i), where, "", &s, error) ==
+        -1)
       return -1;
     if (vm_add_feature (vm, s) == -1)
       return fail (error, "%s: out of memory", where);
@@ -760,8 +767,8 @@ vm_from_json (const char *text, size_t len, char **error)
     fail (error, "out of memory");
     return NULL;
   }
-  json_tokener_set_flags (tok, JSON_TOKENER_STRICT
-                          | JSON_TOKENER_ALLOW_TRAILING_CHARS);
+  json_tokener_set_flags (tok, JSON_TOKENER_STRICT |
+                                 JSON_TOKENER_ALLOW_TRAILING_CHARS);
   o = json_tokener_parse_ex (tok, text, (int)len);
   used = json_tokener_get_parse_end (tok);
   for (i = used; o && i < len; ++i)

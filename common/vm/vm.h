@@ -18,24 +18,33 @@
 
 enum vm_tristate { VM_UNKNOWN = 0, VM_NO, VM_YES };
 
-enum vm_firmware { VM_FIRMWARE_UNKNOWN = 0, VM_FIRMWARE_BIOS,
-                   VM_FIRMWARE_UEFI };
+enum vm_firmware {
+  VM_FIRMWARE_UNKNOWN = 0,
+  VM_FIRMWARE_BIOS,
+  VM_FIRMWARE_UEFI
+};
 
 enum vm_controller {
-  VM_CONTROLLER_UNKNOWN = 0, VM_CONTROLLER_IDE, VM_CONTROLLER_SATA,
-  VM_CONTROLLER_SCSI, VM_CONTROLLER_NVME, VM_CONTROLLER_VIRTIO_BLK,
-  VM_CONTROLLER_VIRTIO_SCSI, VM_CONTROLLER_XEN, VM_CONTROLLER_FLOPPY,
+  VM_CONTROLLER_UNKNOWN = 0,
+  VM_CONTROLLER_IDE,
+  VM_CONTROLLER_SATA,
+  VM_CONTROLLER_SCSI,
+  VM_CONTROLLER_NVME,
+  VM_CONTROLLER_VIRTIO_BLK,
+  VM_CONTROLLER_VIRTIO_SCSI,
+  VM_CONTROLLER_XEN,
+  VM_CONTROLLER_FLOPPY,
 };
 
 enum vm_nic_kind { VM_NIC_NETWORK = 0, VM_NIC_BRIDGE };
 
 struct vm_disk {
-  char *name;                   /* export name: "disk0", "disk1", ... */
-  uint64_t size;                /* bytes */
+  char *name;    /* export name: "disk0", "disk1", ... */
+  uint64_t size; /* bytes */
   enum vm_controller controller;
-  char *controller_model;       /* "lsilogic", "pvscsi", ... */
+  char *controller_model; /* "lsilogic", "pvscsi", ... */
   char *serial;
-  int boot_order;               /* from 1 */
+  int boot_order; /* from 1 */
 };
 
 enum vm_removable_kind { VM_CDROM = 0, VM_FLOPPY };
@@ -43,43 +52,43 @@ enum vm_removable_kind { VM_CDROM = 0, VM_FLOPPY };
 struct vm_removable {
   enum vm_removable_kind kind;
   enum vm_controller controller;
-  int slot;                     /* on its bus, from 0; -1 = not known */
+  int slot; /* on its bus, from 0; -1 = not known */
 };
 
 struct vm_nic {
-  char *mac;                    /* "00:0c:29:aa:bb:cc", lower case */
-  char *model;                  /* as the source names it, lower case */
+  char *mac;   /* "00:0c:29:aa:bb:cc", lower case */
+  char *model; /* as the source names it, lower case */
   enum vm_nic_kind kind;
-  char *vnet;                   /* name of the network or bridge */
+  char *vnet; /* name of the network or bridge */
   int boot_order;
 };
 
 struct vm_display {
-  char *type;                   /* "vnc", "spice", "window"; NULL = none */
+  char *type; /* "vnc", "spice", "window"; NULL = none */
   char *keymap;
   char *password;
-  char *listen;                 /* address, or NULL */
-  char *listen_type;            /* "address", "network", "socket", "none" */
-  int port;                     /* -1 = automatic */
+  char *listen;      /* address, or NULL */
+  char *listen_type; /* "address", "network", "socket", "none" */
+  int port;          /* -1 = automatic */
 };
 
 struct vm {
-  char *hypervisor;             /* "vmware", "kvm", "xen", "hyperv", ... */
+  char *hypervisor; /* "vmware", "kvm", "xen", "hyperv", ... */
   char *name;
-  char *uuid;                   /* SMBIOS */
-  char *genid;                  /* libvirt's layout of the text */
-  char *os_hint;                /* what the source says it is */
-  uint64_t memory;              /* bytes */
+  char *uuid;      /* SMBIOS */
+  char *genid;     /* libvirt's layout of the text */
+  char *os_hint;   /* what the source says it is */
+  uint64_t memory; /* bytes */
   unsigned vcpus;
   char *cpu_vendor, *cpu_model;
   unsigned cpu_sockets, cpu_cores, cpu_threads;
-  char **features;              /* NULL-terminated, "acpi", "apic", ... */
+  char **features; /* NULL-terminated, "acpi", "apic", ... */
   enum vm_firmware firmware;
   enum vm_tristate secure_boot;
-  char *nvram;                  /* path or URI of the NVRAM file */
+  char *nvram;                   /* path or URI of the NVRAM file */
   char *tpm_model, *tpm_version; /* "tpm-crb", "2.0" */
   enum vm_tristate rtc_utc;
-  char *sound;                  /* libvirt's model names */
+  char *sound; /* libvirt's model names */
   struct vm_display display;
   struct vm_disk *disks;
   size_t nr_disks;

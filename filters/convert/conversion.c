@@ -57,7 +57,7 @@ struct open_disk {
   nbdkit_next *next;
   pthread_mutex_t lock;
   struct layer_source src;
-  struct overlay *overlay;      /* same as in disks[] */
+  struct overlay *overlay; /* same as in disks[] */
 };
 
 static const struct convert_config *config;
@@ -108,15 +108,14 @@ say (const char *fmt, ...)
     return;
   line[n++] = '\n';
   if (write (STDERR_FILENO, line, (size_t)n) == -1)
-    return;                     /* nobody listens */
+    return; /* nobody listens */
 }
 
 /*--------------------------------------------------------------------*/
 /* Reading the layer below. */
 
 static int
-layer_pread (void *opaque, void *buf, uint32_t count, uint64_t offset,
-             int *err)
+layer_pread (void *opaque, void *buf, uint32_t count, uint64_t offset, int *err)
 {
   struct layer_source *src = opaque;
   int r;
@@ -338,8 +337,10 @@ read_source (const char *name)
     close_layer (next);
   }
   if (text == NULL)
-    set_failure ("source-open-failed", "cannot read the description of the "
-                 "source (%s)", name);
+    set_failure ("source-open-failed",
+                 "cannot read the description of the "
+                 "source (%s)",
+                 name);
   return text;
 }
 
@@ -369,8 +370,10 @@ open_disk (struct open_disk *d, const char *name)
       d->next->block_size (d->next, &minimum, &preferred, &maximum) == -1)
     goto failed;
   if (size == 0) {
-    set_failure ("empty-disk", "disk %s is empty (0 bytes): check that the "
-                 "right file or volume was given", printable_name (name));
+    set_failure ("empty-disk",
+                 "disk %s is empty (0 bytes): check that the "
+                 "right file or volume was given",
+                 printable_name (name));
     return -1;
   }
 
@@ -379,17 +382,20 @@ open_disk (struct open_disk *d, const char *name)
     opts.max_request = maximum;
   d->overlay = overlay_open ((uint64_t)size, &opts, &err);
   if (d->overlay == NULL) {
-    set_failure ("overlay-failed", "cannot make the overlay of disk %s in "
-                 "%s: %s", printable_name (name), config->tmpdir,
-                 strerror (err));
+    set_failure ("overlay-failed",
+                 "cannot make the overlay of disk %s in "
+                 "%s: %s",
+                 printable_name (name), config->tmpdir, strerror (err));
     return -1;
   }
   layer_source_init (&d->src, d->next, lock_of_layer (d), can_extents);
   return 0;
 
- failed:
-  set_failure ("source-open-failed", "cannot open disk %s of the source (see "
-               "the messages before this one)", printable_name (name));
+failed:
+  set_failure ("source-open-failed",
+               "cannot open disk %s of the source (see "
+               "the messages before this one)",
+               printable_name (name));
   return -1;
 }
 
@@ -554,8 +560,10 @@ run_helper (const char *workdir, const char *outdir, const char *socket,
   for (i = 0; config->helper_args && config->helper_args[i]; ++i)
     add_arg (&a, config->helper_args[i]);
   if (a.failed) {
-    set_failure ("out-of-resources", "cannot prepare the conversion helper in "
-                 "%s: %m", workdir);
+    set_failure ("out-of-resources",
+                 "cannot prepare the conversion helper in "
+                 "%s: %m",
+                 workdir);
     free_args (&a);
     return -1;
   }
@@ -590,8 +598,9 @@ add_change (void *opaque, uint64_t offset, uint64_t length, uint32_t type)
 
   json_object_object_add (o, "offset", json_object_new_uint64 (offset));
   json_object_object_add (o, "length", json_object_new_uint64 (length));
-  json_object_object_add (o, "type", json_object_new_string
-                          (type & OVERLAY_EXTENT_ZERO ? "zero" : "data"));
+  json_object_object_add (
+    o, "type",
+    json_object_new_string (type & OVERLAY_EXTENT_ZERO ? "zero" : "data"));
   json_object_array_add (extents, o);
   return 0;
 }
@@ -617,13 +626,13 @@ make_changes (void)
     json_object_array_add (array, d);
     json_object_object_add (d, "export",
                             json_object_new_string (disks[i].name));
-    json_object_object_add (d, "size",
-                            json_object_new_uint64 (disks[i].size));
+    json_object_object_add (d, "size", json_object_new_uint64 (disks[i].size));
     json_object_object_add (d, "extents", extents);
     r = overlay_changes (disks[i].overlay, add_change, extents, &err);
   }
-  text = r == 0 ? strdup (json_object_to_json_string_ext
-                          (root, JSON_C_TO_STRING_PRETTY)) : NULL;
+  text = r == 0 ? strdup (json_object_to_json_string_ext (
+                    root, JSON_C_TO_STRING_PRETTY))
+                : NULL;
   json_object_put (root);
   if (text == NULL)
     return -1;
@@ -694,12 +703,12 @@ convert_in (const char *workdir, struct open_disk *open)
   }
   if (documents_load (&documents, outdir) == -1) {
     set_failure ("documents-failed", "cannot read the documents of the "
-                 "conversion: %m");
+                                     "conversion: %m");
     goto out;
   }
   r = 0;
 
- out:
+out:
   if (r == -1)
     set_failure ("out-of-resources", "cannot prepare the conversion: %m");
   /* First the endpoint: it uses the contexts. */
@@ -726,8 +735,10 @@ convert (void)
     return -1;
   }
   if (mkdtemp (workdir) == NULL) {
-    set_failure ("out-of-resources", "cannot make a directory in %s: %m "
-                 "(choose another with v2v-tmpdir=DIR)", config->tmpdir);
+    set_failure ("out-of-resources",
+                 "cannot make a directory in %s: %m "
+                 "(choose another with v2v-tmpdir=DIR)",
+                 config->tmpdir);
     free (open);
     return -1;
   }
@@ -754,8 +765,10 @@ convert (void)
   }
   if (config->metadata_dir &&
       documents_save (&documents, config->metadata_dir) == -1) {
-    set_failure ("metadata-dir-failed", "cannot write the documents to "
-                 "v2v-metadata-dir=%s: %m", config->metadata_dir);
+    set_failure ("metadata-dir-failed",
+                 "cannot write the documents to "
+                 "v2v-metadata-dir=%s: %m",
+                 config->metadata_dir);
     return -1;
   }
   return 0;

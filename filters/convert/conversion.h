@@ -21,23 +21,23 @@
 
 /* Parameters, set before the server forks and constant afterwards. */
 struct convert_config {
-  char **disks;                 /* canonical export names, in order */
+  char **disks; /* canonical export names, in order */
   size_t nr_disks;
-  char *helper;                 /* path of v2v-convert-helper */
-  char *tmpdir;                 /* for the overlay and the work directory */
-  char *metadata_dir;           /* or NULL */
-  const char *source_export;    /* the source's description is this export
+  char *helper;              /* path of v2v-convert-helper */
+  char *tmpdir;              /* for the overlay and the work directory */
+  char *metadata_dir;        /* or NULL */
+  const char *source_export; /* the source's description is this export
                                    of the plugin, or NULL */
-  char **helper_args;           /* further arguments, NULL-ended */
-  char *keys;                   /* lines "ID:key:..." for the helper's key
+  char **helper_args;        /* further arguments, NULL-ended */
+  char *keys;                /* lines "ID:key:..." for the helper's key
                                    file, or NULL */
   unsigned timeout, step_timeout;
   bool quiet;
-  int thread_model;             /* final, from get_ready */
+  int thread_model; /* final, from get_ready */
 };
 
 struct converted_disk {
-  const char *name;             /* canonical export name */
+  const char *name; /* canonical export name */
   uint64_t size;
   struct overlay *overlay;
 };
@@ -55,8 +55,8 @@ extern void layer_source_init (struct layer_source *src, nbdkit_next *next,
                                pthread_mutex_t *lock, bool can_extents);
 
 /* BACKEND is what after_fork was given. */
-extern void conversion_init (const struct convert_config *config,
-                             nbdkit_backend *backend);
+extern void
+conversion_init (const struct convert_config *config, nbdkit_backend *backend);
 
 /* Start the conversion unless it was started, without waiting. */
 extern int conversion_start (void);

@@ -43,7 +43,7 @@ static bool seen_directory_key;
 static size_t nr_helper_args;
 
 struct handle {
-  const struct converted_disk *disk;    /* or NULL: */
+  const struct converted_disk *disk; /* or NULL: */
   const struct document *document;
   struct layer_source src;
 };
@@ -65,7 +65,7 @@ append (char ***list, size_t *nr, const char *s)
   p[++*nr] = NULL;
   return 0;
 
- error:
+error:
   nbdkit_error ("realloc: %m");
   return -1;
 }
@@ -154,9 +154,9 @@ parse_bool (const char *value, bool *b)
 
 /* Parameters that the helper takes as they are. */
 static const struct {
-  const char *key;              /* of the filter */
-  const char *option;           /* of the helper */
-  const char *name;             /* if its argument is NAME=VALUE */
+  const char *key;    /* of the filter */
+  const char *option; /* of the helper */
+  const char *name;   /* if its argument is NAME=VALUE */
   enum { STRING, NUMBER, BOOLEAN, PATH, BOOLEAN_OR_PATH, PATH_AND_REST } type;
 } helper_keys[] = {
   { "v2v-root", "--root", NULL, STRING },
@@ -234,8 +234,7 @@ helper_key (size_t i, const char *value)
     break;
   }
   if (helper_keys[i].name)
-    return helper_named_arg (helper_keys[i].option, helper_keys[i].name,
-                             value);
+    return helper_named_arg (helper_keys[i].option, helper_keys[i].name, value);
   return helper_arg (helper_keys[i].option, value);
 }
 
@@ -295,7 +294,8 @@ convert_config (nbdkit_next_config *next, nbdkit_backend *nxdata,
       strncmp (key, "v2v-readahead-", 14) != 0 &&
       strncmp (key, "v2v-cow-cache-", 14) != 0) {
     nbdkit_error ("v2v-convert: unknown parameter \"%s\" (see "
-                  "nbdkit-v2v-convert-filter(1))", key);
+                  "nbdkit-v2v-convert-filter(1))",
+                  key);
     return -1;
   }
 
@@ -376,19 +376,21 @@ convert_get_ready (int thread_model)
 
   if (access (config.helper, X_OK) == -1) {
     nbdkit_error ("cannot run the conversion helper %s: %m (is it installed? "
-                  "v2v-helper=PATH chooses another)", config.helper);
+                  "v2v-helper=PATH chooses another)",
+                  config.helper);
     return -1;
   }
   if (check_directory ("v2v-tmpdir", config.tmpdir, R_OK | W_OK | X_OK) == -1)
     return -1;
   if (strlen (config.tmpdir) > 80) {
     nbdkit_error ("v2v-tmpdir: %s is too long: at most 80 bytes, because "
-                  "sockets are made in it", config.tmpdir);
+                  "sockets are made in it",
+                  config.tmpdir);
     return -1;
   }
   if (config.metadata_dir &&
-      check_directory ("v2v-metadata-dir", config.metadata_dir,
-                       W_OK | X_OK) == -1)
+      check_directory ("v2v-metadata-dir", config.metadata_dir, W_OK | X_OK) ==
+        -1)
     return -1;
 
   if (choose_disks () == -1)
@@ -398,7 +400,8 @@ convert_get_ready (int thread_model)
       config.nr_disks > 1) {
     nbdkit_error ("the layer below v2v-convert allows one connection at a "
                   "time (serialize_connections): only one disk can be "
-                  "converted above it, not %zu", config.nr_disks);
+                  "converted above it, not %zu",
+                  config.nr_disks);
     return -1;
   }
 #ifndef SHARED_CONTEXT_HAS_EXPORT_NAME
@@ -478,8 +481,7 @@ convert_preconnect (nbdkit_next_preconnect *next, nbdkit_backend *nxdata,
  */
 static int
 convert_list_exports (nbdkit_next_list_exports *next, nbdkit_backend *nxdata,
-                      int readonly, int is_tls,
-                      struct nbdkit_exports *exports)
+                      int readonly, int is_tls, struct nbdkit_exports *exports)
 {
   size_t i;
 
@@ -604,7 +606,8 @@ convert_prepare (nbdkit_next *next, void *handle, int readonly)
   if ((uint64_t)size != h->disk->size) {
     nbdkit_error ("v2v-convert: the source was %" PRIu64 " bytes when it was "
                   "converted and is %" PRIi64 " bytes now: it must not "
-                  "change while it is served", h->disk->size, size);
+                  "change while it is served",
+                  h->disk->size, size);
     return -1;
   }
   /* No lock: all calls come from callbacks, which the server serialises
@@ -782,8 +785,8 @@ convert_extents (nbdkit_next *next, void *handle, uint32_t count,
 }
 
 static int
-convert_cache (nbdkit_next *next, void *handle, uint32_t count,
-               uint64_t offset, uint32_t flags, int *err)
+convert_cache (nbdkit_next *next, void *handle, uint32_t count, uint64_t offset,
+               uint32_t flags, int *err)
 {
   struct handle *h = handle;
 
@@ -817,43 +820,43 @@ convert_cache (nbdkit_next *next, void *handle, uint32_t count,
   "v2v-upload=FILE:PATH        Put a file into the guest (repeatable)."
 
 static struct nbdkit_filter filter = {
-  .name               = "v2v-convert",
-  .longname           = "nbdkit v2v-convert filter",
-  .description        = "serve a virtual machine converted to run on KVM",
-  .unload             = convert_unload,
-  .config             = convert_config,
-  .config_complete    = convert_config_complete,
-  .config_help        = convert_config_help,
-  .get_ready          = convert_get_ready,
-  .after_fork         = convert_after_fork,
-  .cleanup            = convert_cleanup,
-  .preconnect         = convert_preconnect,
-  .list_exports       = convert_list_exports,
-  .default_export     = convert_default_export,
-  .open               = convert_open,
-  .close              = convert_close,
-  .prepare            = convert_prepare,
-  .finalize           = convert_finalize,
-  .get_size           = convert_get_size,
+  .name = "v2v-convert",
+  .longname = "nbdkit v2v-convert filter",
+  .description = "serve a virtual machine converted to run on KVM",
+  .unload = convert_unload,
+  .config = convert_config,
+  .config_complete = convert_config_complete,
+  .config_help = convert_config_help,
+  .get_ready = convert_get_ready,
+  .after_fork = convert_after_fork,
+  .cleanup = convert_cleanup,
+  .preconnect = convert_preconnect,
+  .list_exports = convert_list_exports,
+  .default_export = convert_default_export,
+  .open = convert_open,
+  .close = convert_close,
+  .prepare = convert_prepare,
+  .finalize = convert_finalize,
+  .get_size = convert_get_size,
   .export_description = convert_export_description,
-  .block_size         = convert_block_size,
-  .can_write          = is_a_disk,
-  .can_flush          = is_a_disk,
-  .is_rotational      = convert_is_rotational,
-  .can_trim           = is_a_disk,
-  .can_zero           = convert_can_zero,
-  .can_fast_zero      = is_a_disk,
-  .can_extents        = is_a_disk,
-  .can_fua            = convert_can_fua,
-  .can_multi_conn     = convert_can_multi_conn,
-  .can_cache          = convert_can_cache,
-  .pread              = convert_pread,
-  .pwrite             = convert_pwrite,
-  .flush              = convert_flush,
-  .trim               = convert_zero,
-  .zero               = convert_zero,
-  .extents            = convert_extents,
-  .cache              = convert_cache,
+  .block_size = convert_block_size,
+  .can_write = is_a_disk,
+  .can_flush = is_a_disk,
+  .is_rotational = convert_is_rotational,
+  .can_trim = is_a_disk,
+  .can_zero = convert_can_zero,
+  .can_fast_zero = is_a_disk,
+  .can_extents = is_a_disk,
+  .can_fua = convert_can_fua,
+  .can_multi_conn = convert_can_multi_conn,
+  .can_cache = convert_can_cache,
+  .pread = convert_pread,
+  .pwrite = convert_pwrite,
+  .flush = convert_flush,
+  .trim = convert_zero,
+  .zero = convert_zero,
+  .extents = convert_extents,
+  .cache = convert_cache,
 };
 
 NBDKIT_REGISTER_FILTER (filter)

@@ -121,8 +121,8 @@ save_one (const struct document *doc, int dirfd)
     errno = ENOMEM;
     return -1;
   }
-  fd = openat (dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
-               O_NOFOLLOW, 0644);
+  fd = openat (dirfd, tmp,
+               O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
   if (fd == -1)
     return -1;
   while (n < doc->size) {
@@ -145,7 +145,7 @@ save_one (const struct document *doc, int dirfd)
     goto error;
   return 0;
 
- error:
+error:
   saved = errno;
   if (fd >= 0)
     close (fd);

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 struct document {
-  char *name;                   /* "report.json" */
+  char *name; /* "report.json" */
   char *data;
   size_t size;
 };
@@ -40,8 +40,8 @@ extern int documents_load (struct document_list *list, const char *dir);
  */
 extern int documents_save (const struct document_list *list, const char *dir);
 
-extern const struct document *documents_find (const struct document_list *list,
-                                              const char *name);
+extern const struct document *
+documents_find (const struct document_list *list, const char *name);
 extern void documents_free (struct document_list *list);
 
 #endif /* V2V_DOCUMENTS_H */

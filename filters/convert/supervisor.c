@@ -43,23 +43,23 @@
 #define PROGRESS_FD 3
 #define MAX_LINE (256 * 1024)
 #define POLL_MS 100
-#define KILL_AFTER 1.0          /* seconds */
+#define KILL_AFTER 1.0 /* seconds */
 
 extern char **environ;
 
 struct run {
   const struct supervisor_options *opts;
   pid_t pid;
-  int fd;                       /* read end, non-blocking */
-  char *line;                   /* MAX_LINE bytes */
+  int fd;     /* read end, non-blocking */
+  char *line; /* MAX_LINE bytes */
   size_t len;
-  bool skipping;                /* the line is too long */
+  bool skipping; /* the line is too long */
   bool complained;
-  double last_line;             /* when the last line came */
-  char step[64];                /* the step that it is in */
+  double last_line; /* when the last line came */
+  char step[64];    /* the step that it is in */
   /* First error, and the final result. */
   char *error_code, *error_message;
-  int status;                   /* -1 none, 0 failed, 1 ok */
+  int status; /* -1 none, 0 failed, 1 ok */
 };
 
 static double
@@ -88,7 +88,7 @@ get_number (json_object *o, const char *key)
   json_object *v;
 
   return json_object_object_get_ex (o, key, &v) ? json_object_get_double (v)
-                                                 : 0;
+                                                : 0;
 }
 
 static void
@@ -97,8 +97,7 @@ keep_error (struct run *run, const char *code, const char *message)
   if (run->error_code != NULL)
     return;
   run->error_code = strdup (*code ? code : "conversion-failed");
-  run->error_message = strdup (*message ? message
-                                        : "the conversion failed");
+  run->error_message = strdup (*message ? message : "the conversion failed");
 }
 
 static void
@@ -290,12 +289,12 @@ has_ended (pid_t pid)
 }
 
 static void
-set_result (struct supervisor_result *result, const char *code,
-            const char *fmt, ...) __attribute__ ((format (printf, 3, 4)));
+set_result (struct supervisor_result *result, const char *code, const char *fmt,
+            ...) __attribute__ ((format (printf, 3, 4)));
 
 static void
-set_result (struct supervisor_result *result, const char *code,
-            const char *fmt, ...)
+set_result (struct supervisor_result *result, const char *code, const char *fmt,
+            ...)
 {
   va_list args;
 
@@ -349,7 +348,8 @@ watch (struct run *run, struct supervisor_result *result)
       else if (opts->timeout && t - start > opts->timeout)
         set_result (result, "conversion-timeout",
                     "the conversion took longer than v2v-timeout=%u seconds "
-                    "(in step \"%s\")", opts->timeout, run->step);
+                    "(in step \"%s\")",
+                    opts->timeout, run->step);
       else if (opts->step_timeout && t - run->last_line > opts->step_timeout)
         set_result (result, "step-timeout",
                     "nothing was heard from the conversion helper for "
@@ -397,7 +397,7 @@ supervisor_run (const struct supervisor_options *opts,
   }
   if (run.pid == 0)
     exec_helper (opts, env, fds[1], parent);
-  setpgid (run.pid, run.pid);   /* whichever of the two is first */
+  setpgid (run.pid, run.pid); /* whichever of the two is first */
   close (fds[1]);
   fds[1] = -1;
 
@@ -405,12 +405,12 @@ supervisor_run (const struct supervisor_options *opts,
   status = finish (run.pid);
 
   if (result->code != NULL)
-    ;                           /* we ended it and said why */
+    ; /* we ended it and said why */
   else if (WIFSIGNALED (status))
     set_result (result, "helper-died",
                 "the conversion helper was killed by signal %d (%s) in step "
-                "\"%s\"", WTERMSIG (status), strsignal (WTERMSIG (status)),
-                run.step);
+                "\"%s\"",
+                WTERMSIG (status), strsignal (WTERMSIG (status)), run.step);
   else if (WEXITSTATUS (status) == 127 && run.status == -1)
     set_result (result, "helper-start-failed",
                 "cannot run the conversion helper %s: check that it is "
@@ -421,11 +421,12 @@ supervisor_run (const struct supervisor_options *opts,
   else if (run.status != 1 || WEXITSTATUS (status) != 0)
     set_result (result, "helper-died",
                 "the conversion helper ended without a result in step \"%s\" "
-                "(exit status %d)", run.step, WEXITSTATUS (status));
+                "(exit status %d)",
+                run.step, WEXITSTATUS (status));
   else
     result->ok = true;
 
- out:
+out:
   if (fds[0] >= 0)
     close (fds[0]);
   if (fds[1] >= 0)

@@ -10,26 +10,26 @@
 #include <stdbool.h>
 
 enum helper_event_type {
-  HELPER_STEP,                  /* a step begins: name, message */
+  HELPER_STEP, /* a step begins: name, message */
   HELPER_STEP_END,
-  HELPER_PROGRESS,              /* done, total */
-  HELPER_INFO,                  /* message */
-  HELPER_WARNING,               /* code, message */
-  HELPER_ERROR,                 /* code, message */
+  HELPER_PROGRESS, /* done, total */
+  HELPER_INFO,     /* message */
+  HELPER_WARNING,  /* code, message */
+  HELPER_ERROR,    /* code, message */
 };
 
 struct helper_event {
   enum helper_event_type type;
-  const char *name, *code, *message;    /* "" if there is none */
+  const char *name, *code, *message; /* "" if there is none */
   double done, total;
 };
 
 struct supervisor_options {
-  char *const *argv;            /* argv[0] is the program; NULL-ended.
+  char *const *argv;     /* argv[0] is the program; NULL-ended.
                                    "--progress-fd" "3" must be in it */
-  const char *tmpdir;           /* TMPDIR of the helper */
-  unsigned timeout;             /* seconds for all, 0 = no limit */
-  unsigned step_timeout;        /* seconds without a line, 0 = no limit */
+  const char *tmpdir;    /* TMPDIR of the helper */
+  unsigned timeout;      /* seconds for all, 0 = no limit */
+  unsigned step_timeout; /* seconds without a line, 0 = no limit */
   /* Polled about ten times a second: true ends the helper. */
   bool (*should_stop) (void *opaque);
   void (*event) (void *opaque, const struct helper_event *ev);
@@ -38,8 +38,8 @@ struct supervisor_options {
 
 struct supervisor_result {
   bool ok;
-  char *code;                   /* stable code of the failure (allocated) */
-  char *message;                /* sentence for people (allocated) */
+  char *code;    /* stable code of the failure (allocated) */
+  char *message; /* sentence for people (allocated) */
 };
 
 /* Run the helper to its end.  Success needs a final result line that says

@@ -25,13 +25,13 @@
 struct background {
   struct overlay *ov;
   struct below below;
-  bool running;                 /* by the connection: thread exists */
+  bool running; /* by the connection: thread exists */
   pthread_t thread;
 
   pthread_mutex_t lock;
   pthread_cond_t changed;
-  bool stop;                    /* by lock */
-  uint64_t offset, end;         /* by lock; what is left to fill */
+  bool stop;            /* by lock */
+  uint64_t offset, end; /* by lock; what is left to fill */
 };
 
 static void *

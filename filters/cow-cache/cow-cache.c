@@ -37,12 +37,12 @@ struct settings settings = {
   .copy_on_read = true,
 };
 
-static bool parallel;           /* final thread model; set in get_ready */
+static bool parallel; /* final thread model; set in get_ready */
 
 static void
 cow_cache_unload (void)
 {
-  exports_close_all ();         /* if .cleanup was not called */
+  exports_close_all (); /* if .cleanup was not called */
   free (settings.dir);
   free (settings.identity);
   free (settings.copy_on_read_file);
@@ -57,8 +57,8 @@ parse_size (const char *key, const char *value, int64_t min, int64_t max,
   if (*r == -1)
     return -1;
   if (*r < min || *r > max) {
-    nbdkit_error ("%s=%s: must be between %" PRIi64 " and %" PRIi64, key,
-                  value, min, max);
+    nbdkit_error ("%s=%s: must be between %" PRIi64 " and %" PRIi64, key, value,
+                  min, max);
     return -1;
   }
   return 0;
@@ -99,7 +99,8 @@ config_copy_on_read (const char *value)
   r = nbdkit_parse_bool (value);
   if (r == -1) {
     nbdkit_error (NAME "-copy-on-read=%s: must be on, off, or the path of a "
-                  "file (containing '/')", value);
+                       "file (containing '/')",
+                  value);
     return -1;
   }
   settings.copy_on_read = r;
@@ -144,8 +145,7 @@ cow_cache_config (nbdkit_next_config *next, nbdkit_backend *nxdata,
     return 0;
   }
   if (strcmp (key, NAME "-fetch-unit") == 0) {
-    if (parse_size (key, value, OVERLAY_BLOCK_SIZE, 32 * 1024 * 1024,
-                    &n) == -1)
+    if (parse_size (key, value, OVERLAY_BLOCK_SIZE, 32 * 1024 * 1024, &n) == -1)
       return -1;
     if (n & (n - 1)) {
       nbdkit_error ("%s=%s: must be a power of 2", key, value);
@@ -155,8 +155,7 @@ cow_cache_config (nbdkit_next_config *next, nbdkit_backend *nxdata,
     return 0;
   }
   if (strcmp (key, NAME "-max-request") == 0) {
-    if (parse_size (key, value, OVERLAY_BLOCK_SIZE, 64 * 1024 * 1024,
-                    &n) == -1)
+    if (parse_size (key, value, OVERLAY_BLOCK_SIZE, 64 * 1024 * 1024, &n) == -1)
       return -1;
     if (n % 512) {
       nbdkit_error ("%s=%s: must be a multiple of 512", key, value);
@@ -190,16 +189,16 @@ cow_cache_config_complete (nbdkit_next_config_complete *next,
 }
 
 #define cow_cache_config_help \
-  NAME "-copy-on-read=on|off|PATH  Keep what was read (default: on).\n" \
-  NAME "-dir=DIR                   Directory of the temporary overlay.\n" \
-  NAME "-memory=BOOL               Keep the overlay in memory.\n" \
-  NAME "-store=DIR                 Keep the overlay for the next time.\n" \
-  NAME "-identity=STRING           What the source is (with -store).\n" \
-  NAME "-max-size=SIZE             Limit of what is kept of reads.\n" \
-  NAME "-fetch-unit=SIZE           Least that is fetched at once " \
-  "(default: 64K).\n" \
-  NAME "-max-request=SIZE          Most that is fetched at once " \
-  "(default: 32M)."
+  NAME "-copy-on-read=on|off|PATH  Keep what was read (default: on).\n" NAME \
+       "-dir=DIR                   Directory of the temporary overlay.\n" NAME \
+       "-memory=BOOL               Keep the overlay in memory.\n" NAME \
+       "-store=DIR                 Keep the overlay for the next time.\n" NAME \
+       "-identity=STRING           What the source is (with -store).\n" NAME \
+       "-max-size=SIZE             Limit of what is kept of reads.\n" NAME \
+       "-fetch-unit=SIZE           Least that is fetched at once " \
+       "(default: 64K).\n" NAME \
+       "-max-request=SIZE          Most that is fetched at once " \
+       "(default: 32M)."
 
 static int
 cow_cache_get_ready (int thread_model)
@@ -224,8 +223,8 @@ cow_cache_preconnect (nbdkit_next_preconnect *next, nbdkit_backend *nxdata,
 }
 
 static int
-cow_cache_list_exports (nbdkit_next_list_exports *next,
-                        nbdkit_backend *nxdata, int readonly, int is_tls,
+cow_cache_list_exports (nbdkit_next_list_exports *next, nbdkit_backend *nxdata,
+                        int readonly, int is_tls,
                         struct nbdkit_exports *exports)
 {
   (void)readonly;
@@ -251,7 +250,12 @@ int
 clean_errno (int err)
 {
   switch (err) {
-  case EPERM: case EROFS: case EIO: case ENOMEM: case ENOSPC: case EINVAL:
+  case EPERM:
+  case EROFS:
+  case EIO:
+  case ENOMEM:
+  case ENOSPC:
+  case EINVAL:
   case ESHUTDOWN:
     return err;
   default:
@@ -260,8 +264,7 @@ clean_errno (int err)
 }
 
 static int
-below_pread (void *opaque, void *buf, uint32_t count, uint64_t offset,
-             int *err)
+below_pread (void *opaque, void *buf, uint32_t count, uint64_t offset, int *err)
 {
   nbdkit_next *next = opaque;
 
@@ -295,7 +298,8 @@ void
 below_init (struct below *b, nbdkit_next *next)
 {
   static const struct overlay_source_ops with_extents = {
-    .pread = below_pread, .extents = below_extents,
+    .pread = below_pread,
+    .extents = below_extents,
   };
   static const struct overlay_source_ops without_extents = {
     .pread = below_pread,
@@ -303,17 +307,16 @@ below_init (struct below *b, nbdkit_next *next)
 
   b->next = next;
   /* Cached by the server since prepare. */
-  b->src.ops = next->can_extents (next) == 1 ? &with_extents
-               : &without_extents;
+  b->src.ops = next->can_extents (next) == 1 ? &with_extents : &without_extents;
   b->src.opaque = next;
 }
 
 /* A connection. */
 
 struct handle {
-  char *name;                   /* canonical */
-  struct overlay *ov;           /* belongs to the export, not to us */
-  struct background *bg;        /* NULL unless parallel */
+  char *name;            /* canonical */
+  struct overlay *ov;    /* belongs to the export, not to us */
+  struct background *bg; /* NULL unless parallel */
 };
 
 static void *
@@ -452,8 +455,8 @@ static void
 update_copy_on_read (struct overlay *ov)
 {
   if (settings.copy_on_read_file)
-    overlay_set_copy_on_read (ov, access (settings.copy_on_read_file,
-                                          F_OK) == 0);
+    overlay_set_copy_on_read (ov,
+                              access (settings.copy_on_read_file, F_OK) == 0);
 }
 
 static int
@@ -533,8 +536,9 @@ cow_cache_extents (nbdkit_next *next, void *handle, uint32_t count,
   const bool one = flags & NBDKIT_FLAG_REQ_ONE;
 
   below_init (&b, next);
-  return result (overlay_extents (h->ov, &b.src, count, offset, one,
-                                  add_extent, extents, err), err);
+  return result (overlay_extents (h->ov, &b.src, count, offset, one, add_extent,
+                                  extents, err),
+                 err);
 }
 
 static int
@@ -552,40 +556,40 @@ cow_cache_cache (nbdkit_next *next, void *handle, uint32_t count,
 }
 
 static struct nbdkit_filter filter = {
-  .name              = NAME,
-  .longname          = "nbdkit v2v copy-on-write and cache filter",
-  .description       = "writable overlay and cache above a read-only source",
-  .unload            = cow_cache_unload,
-  .config            = cow_cache_config,
-  .config_complete   = cow_cache_config_complete,
-  .config_help       = cow_cache_config_help,
-  .get_ready         = cow_cache_get_ready,
-  .cleanup           = cow_cache_cleanup,
-  .preconnect        = cow_cache_preconnect,
-  .list_exports      = cow_cache_list_exports,
-  .default_export    = cow_cache_default_export,
-  .open              = cow_cache_open,
-  .prepare           = cow_cache_prepare,
-  .finalize          = cow_cache_finalize,
-  .close             = cow_cache_close,
-  .get_size          = cow_cache_get_size,
-  .block_size        = cow_cache_block_size,
-  .can_write         = cow_cache_yes,
-  .can_flush         = cow_cache_yes,
-  .can_trim          = cow_cache_yes,
-  .can_zero          = cow_cache_can_zero,
-  .can_fast_zero     = cow_cache_yes,
-  .can_extents       = cow_cache_yes,
-  .can_fua           = cow_cache_can_fua,
-  .can_multi_conn    = cow_cache_yes,
-  .can_cache         = cow_cache_can_cache,
-  .pread             = cow_cache_pread,
-  .pwrite            = cow_cache_pwrite,
-  .zero              = cow_cache_zero,
-  .trim              = cow_cache_zero,
-  .flush             = cow_cache_flush,
-  .extents           = cow_cache_extents,
-  .cache             = cow_cache_cache,
+  .name = NAME,
+  .longname = "nbdkit v2v copy-on-write and cache filter",
+  .description = "writable overlay and cache above a read-only source",
+  .unload = cow_cache_unload,
+  .config = cow_cache_config,
+  .config_complete = cow_cache_config_complete,
+  .config_help = cow_cache_config_help,
+  .get_ready = cow_cache_get_ready,
+  .cleanup = cow_cache_cleanup,
+  .preconnect = cow_cache_preconnect,
+  .list_exports = cow_cache_list_exports,
+  .default_export = cow_cache_default_export,
+  .open = cow_cache_open,
+  .prepare = cow_cache_prepare,
+  .finalize = cow_cache_finalize,
+  .close = cow_cache_close,
+  .get_size = cow_cache_get_size,
+  .block_size = cow_cache_block_size,
+  .can_write = cow_cache_yes,
+  .can_flush = cow_cache_yes,
+  .can_trim = cow_cache_yes,
+  .can_zero = cow_cache_can_zero,
+  .can_fast_zero = cow_cache_yes,
+  .can_extents = cow_cache_yes,
+  .can_fua = cow_cache_can_fua,
+  .can_multi_conn = cow_cache_yes,
+  .can_cache = cow_cache_can_cache,
+  .pread = cow_cache_pread,
+  .pwrite = cow_cache_pwrite,
+  .zero = cow_cache_zero,
+  .trim = cow_cache_zero,
+  .flush = cow_cache_flush,
+  .extents = cow_cache_extents,
+  .cache = cow_cache_cache,
 };
 
 NBDKIT_REGISTER_FILTER (filter)

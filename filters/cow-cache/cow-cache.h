@@ -15,10 +15,10 @@
 /* The parameters; constant after config_complete. */
 struct settings {
   enum overlay_store store;
-  char *dir;                    /* absolute; NULL = default */
-  char *identity;               /* NULL = sample the source */
+  char *dir;      /* absolute; NULL = default */
+  char *identity; /* NULL = sample the source */
   bool copy_on_read;
-  char *copy_on_read_file;      /* absolute; overrides copy_on_read */
+  char *copy_on_read_file; /* absolute; overrides copy_on_read */
   uint64_t max_size;
   uint32_t fetch_unit, max_request;
 };
@@ -27,7 +27,7 @@ extern struct settings settings;
 /* How the engine reads the layer below. */
 struct below {
   nbdkit_next *next;
-  struct overlay_source src;    /* its opaque is this struct's next */
+  struct overlay_source src; /* its opaque is this struct's next */
 };
 extern void below_init (struct below *b, nbdkit_next *next);
 
@@ -51,13 +51,13 @@ extern void exports_close_all (void);
  * thread per connection at most.
  */
 struct background;
-extern struct background *background_new (struct overlay *ov,
-                                          nbdkit_next *next);
+extern struct background *
+background_new (struct overlay *ov, nbdkit_next *next);
 /* True if the range will be filled in the background, false if the thread
  * is busy (or there is none): the caller does it.
  */
-extern bool background_fill (struct background *bg, uint64_t offset,
-                             uint32_t count);
+extern bool
+background_fill (struct background *bg, uint64_t offset, uint32_t count);
 /* Cancel, wait for one request of the source at most, and free. */
 extern void background_stop (struct background *bg);
 

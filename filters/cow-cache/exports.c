@@ -35,11 +35,12 @@
 #include "cow-cache.h"
 #include "v2v-utils.h"
 
-struct export {
-  struct export *link;          /* by list_lock */
+struct export
+{
+  struct export *link; /* by list_lock */
   char *name;
   pthread_mutex_t lock;
-  struct overlay *ov;           /* by lock; set once */
+  struct overlay *ov; /* by lock; set once */
 };
 
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -93,16 +94,21 @@ log_message (void *opaque, char level, const char *message)
   const struct export *e = opaque;
 
   switch (level) {
-  case 'e': nbdkit_error ("export \"%s\": %s", e->name, message); break;
-  case 'w': nbdkit_error ("warning: export \"%s\": %s", e->name, message);
+  case 'e':
+    nbdkit_error ("export \"%s\": %s", e->name, message);
     break;
-  default: nbdkit_debug ("v2v-cow-cache: export \"%s\": %s", e->name,
-                         message);
+  case 'w':
+    nbdkit_error ("warning: export \"%s\": %s", e->name, message);
+    break;
+  default:
+    nbdkit_debug ("v2v-cow-cache: export \"%s\": %s", e->name, message);
   }
 }
 
 /* Two 64 bit sums with different steps; finds accidents. */
-struct digest { uint64_t a, b; };
+struct digest {
+  uint64_t a, b;
+};
 
 static void
 add_to_digest (struct digest *d, const uint8_t *p, size_t n)
@@ -198,17 +204,15 @@ open_overlay (struct export *e, nbdkit_next *next, uint64_t size)
   if (maximum > 0 && (o.max_request == 0 || maximum < o.max_request))
     o.max_request = V2V_MIN (maximum, 32 * 1024 * 1024);
   if (o.store == OVERLAY_STORE_PERSISTENT && o.identity == NULL) {
-    o.identity = identity =
-      make_identity (next, size,
-                     o.max_request ? o.max_request : 32 * 1024 * 1024);
+    o.identity = identity = make_identity (
+      next, size, o.max_request ? o.max_request : 32 * 1024 * 1024);
     if (identity == NULL)
       return -1;
   }
   e->ov = overlay_open (size, &o, &err);
   if (e->ov == NULL) {
     errno = err;
-    nbdkit_error ("v2v-cow-cache: export \"%s\" has no overlay: %m",
-                  e->name);
+    nbdkit_error ("v2v-cow-cache: export \"%s\" has no overlay: %m", e->name);
     return -1;
   }
   return 0;
@@ -233,7 +237,8 @@ exports_get (const char *name, nbdkit_next *next)
   if (overlay_size (e->ov) != (uint64_t)size) {
     nbdkit_error ("v2v-cow-cache: export \"%s\" had %" PRIu64 " bytes and "
                   "now has %" PRIi64 ": the source must not change; "
-                  "restart the server", name, overlay_size (e->ov), size);
+                  "restart the server",
+                  name, overlay_size (e->ov), size);
     return NULL;
   }
   return e->ov;

@@ -56,7 +56,7 @@ ra_message (struct readahead *ra, char level, const char *fs, ...)
 void
 ra_observe (struct readahead *ra, int64_t ns, uint64_t count, bool slept)
 {
-  int64_t x = slept ? ns - (int64_t) count : 0;
+  int64_t x = slept ? ns - (int64_t)count : 0;
 
   if (x < 0)
     x = 0;
@@ -72,7 +72,7 @@ ra_control_concurrency (struct readahead *ra, uint64_t bytes, int64_t now)
   int64_t ns;
 
   if (ra->period_fetches == 0)
-    ra->period_ns = now;        /* the first one only starts the clock */
+    ra->period_ns = now; /* the first one only starts the clock */
   else
     ra->period_bytes += bytes;
   ra->period_fetches++;
@@ -80,9 +80,9 @@ ra_control_concurrency (struct readahead *ra, uint64_t bytes, int64_t now)
   if (ra->period_fetches <= needed || ns <= 0)
     return;
 
-  rate = (uint64_t) ((double) ra->period_bytes * NS_PER_S / ns);
+  rate = (uint64_t)((double)ra->period_bytes * NS_PER_S / ns);
   if (!ra->period_late)
-    ;                           /* clients are slower than we are */
+    ; /* clients are slower than we are */
   else if (ra->conc_probing) {
     ra->conc_probing = false;
     if (rate < ra->base_rate + ra->base_rate / 10) {
@@ -101,9 +101,10 @@ ra_control_concurrency (struct readahead *ra, uint64_t bytes, int64_t now)
                         ra->conc_linear ? ra->conc + 1 : ra->conc * 2);
     ra->conc_probing = true;
   }
-  ra_message (ra, 'd', "%u fetches at a time, %" PRIu64 " KiB/s, latency %d us,"
-              " clients %s", ra->conc, rate / 1024,
-              (int) (ra->latency_ns / 1000),
+  ra_message (ra, 'd',
+              "%u fetches at a time, %" PRIu64 " KiB/s, latency %d us,"
+              " clients %s",
+              ra->conc, rate / 1024, (int)(ra->latency_ns / 1000),
               ra->period_late ? "waited" : "did not wait");
   ra->period_fetches = 0;
   ra->period_bytes = 0;

@@ -56,61 +56,64 @@ struct readahead {
   struct readahead_options opts;
   const struct readahead_source_ops *ops;
   void *opaque;
-  uint64_t limit;               /* nothing is fetched beyond */
-  uint64_t align;               /* of fetches */
-  bool query_extents;           /* we may ask ops->extents */
+  uint64_t limit;     /* nothing is fetched beyond */
+  uint64_t align;     /* of fetches */
+  bool query_extents; /* we may ask ops->extents */
 
   pthread_mutex_t lock;
-  pthread_cond_t work;          /* lanes wait for work, or to stop */
-  pthread_cond_t done;          /* clients wait for a fetch to end */
+  pthread_cond_t work; /* lanes wait for work, or to stop */
+  pthread_cond_t done; /* clients wait for a fetch to end */
 
   /* Protected by lock. */
   struct segments segs;
   struct streams streams;
-  struct extmap zeroes;         /* bit = reads as zero; else data */
-  uint64_t memory;              /* limit of segs.held */
+  struct extmap zeroes; /* bit = reads as zero; else data */
+  uint64_t memory;      /* limit of segs.held */
   bool writable;
-  uint64_t generation;          /* of what is known about zeroes */
+  uint64_t generation;            /* of what is known about zeroes */
   struct readahead_write *writes; /* in flight */
-  struct reading *readings;     /* clients' reads in progress */
+  struct reading *readings;       /* clients' reads in progress */
 
-  pthread_t *threads;           /* opts.connections slots */
-  struct lane { struct readahead *ra; unsigned nr; } *lanes;
+  pthread_t *threads; /* opts.connections slots */
+  struct lane {
+    struct readahead *ra;
+    unsigned nr;
+  } * lanes;
   unsigned nr_threads;
-  unsigned idle;                /* threads that wait for work */
-  unsigned waiters;             /* clients that wait for done */
-  unsigned in_flight;           /* fetches and map queries by lanes */
-  unsigned direct_in_flight;    /* clients' own requests of the source */
+  unsigned idle;             /* threads that wait for work */
+  unsigned waiters;          /* clients that wait for done */
+  unsigned in_flight;        /* fetches and map queries by lanes */
+  unsigned direct_in_flight; /* clients' own requests of the source */
   bool stop;
 
-  bool caching;                 /* ops->cache instead of buffers */
-  unsigned uncached;            /* cached ranges that were slow to read */
+  bool caching;      /* ops->cache instead of buffers */
+  unsigned uncached; /* cached ranges that were slow to read */
 
   bool map_wanted, map_running; /* ask ops->extents */
   bool map_failed;
   uint64_t map_offset, map_stream;
 
-  unsigned depth;               /* clients in readahead_pread */
-  unsigned depth_avg;           /* average of it × 256 */
-  int64_t slow_ns;              /* latency beyond 1 ns per byte, low average */
-  int64_t latency_ns;           /* of a fetch, average */
+  unsigned depth;     /* clients in readahead_pread */
+  unsigned depth_avg; /* average of it × 256 */
+  int64_t slow_ns;    /* latency beyond 1 ns per byte, low average */
+  int64_t latency_ns; /* of a fetch, average */
 
-  unsigned errors;              /* in a row */
+  unsigned errors; /* in a row */
   int64_t pause_until;
 
   /* How many lanes may work.  base_rate was measured with fewer. */
   unsigned conc, conc_before;
   bool conc_probing, conc_linear;
-  unsigned conc_hold;           /* periods until the next try */
+  unsigned conc_hold; /* periods until the next try */
   uint64_t base_rate;
   unsigned period_fetches;
   uint64_t period_bytes;
   int64_t period_ns;
-  bool period_late;             /* a client waited */
+  bool period_late; /* a client waited */
 
   /* Fetched in vain?  Halved together from time to time. */
   uint64_t recent_fetched, recent_wasted;
-  unsigned caution;             /* hits needed = 2 << caution */
+  unsigned caution; /* hits needed = 2 << caution */
 
   struct readahead_stats stats;
 };
@@ -123,13 +126,13 @@ extern long ra_voluntary_switches (void);
 extern void ra_message (struct readahead *ra, char level, const char *fs, ...)
   __attribute__ ((format (printf, 3, 4)));
 /* A request of COUNT bytes took NS; the thread slept meanwhile or not. */
-extern void ra_observe (struct readahead *ra, int64_t ns, uint64_t count,
-                        bool slept);
+extern void
+ra_observe (struct readahead *ra, int64_t ns, uint64_t count, bool slept);
 /* A fetch of BYTES ended well. */
-extern void ra_control_concurrency (struct readahead *ra, uint64_t bytes,
-                                    int64_t now);
-extern void ra_account_waste (struct readahead *ra, uint64_t fetched,
-                              uint64_t wasted);
+extern void
+ra_control_concurrency (struct readahead *ra, uint64_t bytes, int64_t now);
+extern void
+ra_account_waste (struct readahead *ra, uint64_t fetched, uint64_t wasted);
 
 /* lanes.c: fetching. */
 
@@ -147,14 +150,13 @@ extern void ra_fetch (struct readahead *ra, struct seg *seg, unsigned lane,
 
 extern void ra_discard (struct readahead *ra, struct seg *seg);
 extern struct seg *ra_evictable (struct readahead *ra, bool any, int64_t now);
-extern uint64_t ra_fetch_length (struct readahead *ra,
-                                 const struct stream *s);
-extern bool ra_worth_it (struct readahead *ra, const struct stream *s,
-                         int64_t now);
+extern uint64_t ra_fetch_length (struct readahead *ra, const struct stream *s);
+extern bool
+ra_worth_it (struct readahead *ra, const struct stream *s, int64_t now);
 /* A client of the stream had to wait. */
 extern void ra_late (struct readahead *ra, uint64_t stream);
 /* Queue what the stream will want, from P to the end of its window. */
-extern void ra_schedule (struct readahead *ra, struct stream *s, uint64_t p,
-                         int64_t now);
+extern void
+ra_schedule (struct readahead *ra, struct stream *s, uint64_t p, int64_t now);
 
 #endif /* V2V_READAHEAD_ENGINE_H */

@@ -73,9 +73,9 @@ extmap_forget (struct extmap *m, uint64_t start, uint64_t end)
     struct extmap_range r = m->r[j];
 
     if (r.start < start)
-      keep[k++] = (struct extmap_range) { r.start, start, r.bit };
+      keep[k++] = (struct extmap_range){ r.start, start, r.bit };
     if (r.end > end)
-      keep[k++] = (struct extmap_range) { end, r.end, r.bit };
+      keep[k++] = (struct extmap_range){ end, r.end, r.bit };
   }
   if (j > i)
     splice (m, i, j - i, keep, k);
@@ -92,13 +92,13 @@ extmap_set (struct extmap *m, uint64_t start, uint64_t end, bool bit)
   extmap_forget (m, start, end);
   i = lower_bound (m, start);
   /* Join what touches and means the same. */
-  if (i > 0 && m->r[i-1].end == start && m->r[i-1].bit == bit) {
+  if (i > 0 && m->r[i - 1].end == start && m->r[i - 1].bit == bit) {
     i--;
     n++;
     new.start = m->r[i].start;
   }
-  if (i + n < m->nr && m->r[i+n].start == end && m->r[i+n].bit == bit) {
-    new.end = m->r[i+n].end;
+  if (i + n < m->nr && m->r[i + n].start == end && m->r[i + n].bit == bit) {
+    new.end = m->r[i + n].end;
     n++;
   }
   splice (m, i, n, &new, 1);

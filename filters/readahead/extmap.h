@@ -18,12 +18,12 @@
 #define EXTMAP_MAX 65536
 
 struct extmap_range {
-  uint64_t start, end;          /* [start, end), never empty */
+  uint64_t start, end; /* [start, end), never empty */
   bool bit;
 };
 
 struct extmap {
-  struct extmap_range *r;       /* sorted by start, disjoint; neighbours
+  struct extmap_range *r; /* sorted by start, disjoint; neighbours
                                    that touch have different bits */
   size_t nr, alloc;
 };
@@ -31,18 +31,18 @@ struct extmap {
 extern void extmap_free (struct extmap *m);
 
 /* Say that [start, end) has BIT.  Out of memory: forgets everything. */
-extern void extmap_set (struct extmap *m, uint64_t start, uint64_t end,
-                        bool bit);
+extern void
+extmap_set (struct extmap *m, uint64_t start, uint64_t end, bool bit);
 
 /* Nothing is known of [start, end) any more. */
 extern void extmap_forget (struct extmap *m, uint64_t start, uint64_t end);
 
 /* The first range that ends after OFFSET, or NULL. */
-extern const struct extmap_range *extmap_find (const struct extmap *m,
-                                               uint64_t offset);
+extern const struct extmap_range *
+extmap_find (const struct extmap *m, uint64_t offset);
 
 /* How many bytes of [start, end) are known to have BIT. */
-extern uint64_t extmap_count (const struct extmap *m, uint64_t start,
-                              uint64_t end, bool bit);
+extern uint64_t
+extmap_count (const struct extmap *m, uint64_t start, uint64_t end, bool bit);
 
 #endif /* V2V_EXTMAP_H */

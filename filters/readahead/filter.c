@@ -63,10 +63,10 @@
 /* Settings. */
 static uint64_t memory = UINT64_C (64) << 20;
 static uint32_t request = 1 << 20;
-static uint32_t max_request;            /* 0 = what the layer below says */
-static unsigned connections;            /* 0 = by thread model */
+static uint32_t max_request; /* 0 = what the layer below says */
+static unsigned connections; /* 0 = by thread model */
 
-static int thread_model = -1;           /* of the whole stack */
+static int thread_model = -1; /* of the whole stack */
 
 /* Exclude each other: calls of the layer below under
  * serialize_all_requests.
@@ -84,26 +84,27 @@ static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 enum mode { PASSIVE, PARALLEL, OWN, LOCKED };
 
 /* An export and its engine. */
-struct export {
-  struct export *next;          /* registry_lock */
-  unsigned refs;                /* registry_lock */
+struct export
+{
+  struct export *next; /* registry_lock */
+  unsigned refs;       /* registry_lock */
 
   /* Constant. */
   char *name;
   int is_tls;
   uint64_t size;
-  bool shared;                  /* by all connections */
-  int multi;                    /* can_multi_conn */
+  bool shared; /* by all connections */
+  int multi;   /* can_multi_conn */
   enum mode mode;
   struct readahead *ra;
-  nbdkit_backend *backend;      /* OWN: the layer below */
+  nbdkit_backend *backend; /* OWN: the layer below */
 
-  nbdkit_next **own;            /* OWN: per lane; used by that lane only */
-  unsigned *own_errors;         /* in a row */
+  nbdkit_next **own;    /* OWN: per lane; used by that lane only */
+  unsigned *own_errors; /* in a row */
 
   pthread_mutex_t lock;
-  pthread_cond_t idle;          /* a reader has no fetch in flight */
-  struct handle *readers;       /* lock: whose contexts may be borrowed */
+  pthread_cond_t idle;    /* a reader has no fetch in flight */
+  struct handle *readers; /* lock: whose contexts may be borrowed */
 };
 
 static struct export *exports;
@@ -113,17 +114,17 @@ struct handle {
   int is_tls;
   nbdkit_backend *backend;
 
-  nbdkit_next *own;             /* the layer below, if we opened it */
+  nbdkit_next *own; /* the layer below, if we opened it */
   bool own_prepared;
 
-  struct export *export;        /* NULL while PASSIVE */
-  pthread_mutex_t *call_lock;   /* LOCKED or `own': around every call */
-  pthread_mutex_t lock;         /* may be call_lock */
+  struct export *export;      /* NULL while PASSIVE */
+  pthread_mutex_t *call_lock; /* LOCKED or `own': around every call */
+  pthread_mutex_t lock;       /* may be call_lock */
 
   /* Protected by export->lock. */
   struct handle *next_reader;
-  nbdkit_next *reader_next;     /* what fetch threads call */
-  unsigned borrowed;            /* fetches in flight */
+  nbdkit_next *reader_next; /* what fetch threads call */
+  unsigned borrowed;        /* fetches in flight */
 };
 
 /* ---- Configuration. ---- */
@@ -136,7 +137,7 @@ parse_bytes (const char *key, const char *value, uint64_t min, uint64_t max,
 
   if (r == -1)
     return -1;
-  if ((uint64_t) r < min || (uint64_t) r > max) {
+  if ((uint64_t)r < min || (uint64_t)r > max) {
     nbdkit_error ("%s=%s: must be between %" PRIu64 " and %" PRIu64 " bytes",
                   key, value, min, max);
     return -1;
@@ -210,8 +211,7 @@ warn_passive (const char *why)
   if (warned)
     return;
   warned = true;
-  nbdkit_error ("warning: v2v-readahead passes requests on unchanged: %s",
-                why);
+  nbdkit_error ("warning: v2v-readahead passes requests on unchanged: %s", why);
 }
 
 /* ---- What the fetch threads call. ---- */
@@ -257,7 +257,10 @@ typedef void (*export_hint) (const char *name);
 static export_hint
 find_hint (void)
 {
-  union { void *p; export_hint f; } u;
+  union {
+    void *p;
+    export_hint f;
+  } u;
 
   u.p = dlsym (RTLD_DEFAULT, "v2v_source_next_export");
   return u.f;
@@ -267,7 +270,7 @@ static bool
 own_contexts_know (const char *name)
 {
 #ifdef SHARED_CONTEXT_HAS_EXPORT_NAME
-  (void) name;
+  (void)name;
   return true;
 #else
   return *name == '\0' || find_hint () != NULL;
@@ -304,9 +307,9 @@ open_own (struct export *x, unsigned lane)
     return -1;
   }
   /* nbdkit wants these to have been asked before I/O. */
-  if (next->get_size (next) != (int64_t) x->size ||
-      next->can_multi_conn (next) != x->multi ||
-      next->can_cache (next) == -1 || next->can_extents (next) == -1) {
+  if (next->get_size (next) != (int64_t)x->size ||
+      next->can_multi_conn (next) != x->multi || next->can_cache (next) == -1 ||
+      next->can_extents (next) == -1) {
     nbdkit_debug ("v2v-readahead: a second connection to the source shows "
                   "something else; not using it");
     next->finalize (next);
@@ -352,7 +355,7 @@ begin_call (struct export *x, unsigned lane, struct call *c, int *err)
       *err = EIO;
       return -1;
     }
-    *c = (struct call) { .next = x->own[lane] };
+    *c = (struct call){ .next = x->own[lane] };
     return 0;
   }
 
@@ -475,15 +478,15 @@ source_log (void *xv, char level, const char *msg)
 }
 
 static const struct readahead_source_ops source_ops = {
-  .pread    = source_pread,
-  .cache    = source_cache,
-  .extents  = source_extents,
+  .pread = source_pread,
+  .cache = source_cache,
+  .extents = source_extents,
   .lane_end = source_lane_end,
 };
 
 static const struct readahead_source_ops source_ops_no_extents = {
-  .pread    = source_pread,
-  .cache    = source_cache,
+  .pread = source_pread,
+  .cache = source_cache,
   .lane_end = source_lane_end,
 };
 
@@ -494,7 +497,7 @@ free_export (struct export *x)
 {
   if (x == NULL)
     return;
-  readahead_free (x->ra);       /* ends the lanes, which close own[] */
+  readahead_free (x->ra); /* ends the lanes, which close own[] */
   if (x->name) {
     pthread_cond_destroy (&x->idle);
     pthread_mutex_destroy (&x->lock);
@@ -519,8 +522,8 @@ divide_memory (void)
 }
 
 static struct export *
-new_export (const struct handle *h, enum mode mode, bool shared,
-            uint64_t size, const struct readahead_options *opts, bool extents)
+new_export (const struct handle *h, enum mode mode, bool shared, uint64_t size,
+            const struct readahead_options *opts, bool extents)
 {
   struct export *x = calloc (1, sizeof *x);
   int err;
@@ -547,7 +550,7 @@ new_export (const struct handle *h, enum mode mode, bool shared,
     goto error;
   return x;
 
- error:
+error:
   nbdkit_error ("v2v-readahead: out of memory");
   free_export (x);
   return NULL;
@@ -570,7 +573,7 @@ attach (struct handle *h, nbdkit_next *next)
   };
   enum mode mode = PASSIVE;
   struct export *x;
-  bool same;                    /* all connections show the same */
+  bool same; /* all connections show the same */
 
   if (size == -1 || writable == -1 || multi == -1 || cache == -1 ||
       extents == -1 || next->block_size (next, &min, &preferred, &max) == -1)
@@ -606,13 +609,15 @@ attach (struct handle *h, nbdkit_next *next)
   if (max != 0 && max != UINT32_MAX &&
       (opts.max_request == 0 || max < opts.max_request))
     opts.max_request = max;
-  opts.request = opts.max_request > 0 ?
-    V2V_MIN (opts.request, opts.max_request) : opts.request;
+  opts.request = opts.max_request > 0 ? V2V_MIN (opts.request, opts.max_request)
+                                      : opts.request;
   opts.min_request = min > 0 ? min : 1;
   opts.use_cache = cache == NBDKIT_CACHE_NATIVE;
   opts.serial = mode == LOCKED;
-  opts.connections = mode == LOCKED ? 1 :
-    connections > 0 ? connections : mode == OWN ? 4 : 8;
+  opts.connections = mode == LOCKED    ? 1
+                     : connections > 0 ? connections
+                     : mode == OWN     ? 4
+                                       : 8;
   opts.busy_depth = mode == PARALLEL ? 4 : 0;
   if (opts.max_request > 0 && opts.max_request < opts.min_request)
     opts.max_request = 0;
@@ -622,7 +627,7 @@ attach (struct handle *h, nbdkit_next *next)
 
     for (x = exports; x; x = x->next)
       if (same && x->shared && x->mode == mode && x->multi == multi &&
-          x->size == (uint64_t) size && x->is_tls == h->is_tls &&
+          x->size == (uint64_t)size && x->is_tls == h->is_tls &&
           strcmp (x->name, h->name) == 0)
         break;
     if (x == NULL) {
@@ -695,12 +700,12 @@ detach (struct handle *h)
     struct readahead_stats st;
 
     readahead_get_stats (x->ra, &st);
-    nbdkit_debug ("v2v-readahead: export \"%s\": direct %" PRIu64 " bytes in "
-                  "%" PRIu64 " reads, fetched %" PRIu64 " bytes in %" PRIu64
-                  ", served %" PRIu64 ", wasted %" PRIu64 ", errors %" PRIu64
-                  ", lanes %u", x->name, st.direct_bytes, st.direct_reads,
-                  st.fetched_bytes, st.fetches, st.hit_bytes,
-                  st.wasted_bytes, st.errors, st.lanes);
+    nbdkit_debug (
+      "v2v-readahead: export \"%s\": direct %" PRIu64 " bytes in "
+      "%" PRIu64 " reads, fetched %" PRIu64 " bytes in %" PRIu64
+      ", served %" PRIu64 ", wasted %" PRIu64 ", errors %" PRIu64 ", lanes %u",
+      x->name, st.direct_bytes, st.direct_reads, st.fetched_bytes, st.fetches,
+      st.hit_bytes, st.wasted_bytes, st.errors, st.lanes);
     free_export (x);
   }
 }
@@ -729,16 +734,16 @@ unlock_call (pthread_mutex_t **m)
     pthread_mutex_unlock (*m);
 }
 
-#define LOCK_CALLS(m)                                                   \
+#define LOCK_CALLS(m) \
   __attribute__ ((cleanup (unlock_call))) pthread_mutex_t *call_lock_ = (m); \
-  if (call_lock_)                                                       \
-    pthread_mutex_lock (call_lock_)
+  if (call_lock_) \
+  pthread_mutex_lock (call_lock_)
 
 static pthread_mutex_t *
 server_lock (void)
 {
-  return thread_model == NBDKIT_THREAD_MODEL_SERIALIZE_ALL_REQUESTS
-    ? &big_lock : NULL;
+  return thread_model == NBDKIT_THREAD_MODEL_SERIALIZE_ALL_REQUESTS ? &big_lock
+                                                                    : NULL;
 }
 
 static int
@@ -751,13 +756,12 @@ readahead_preconnect (nbdkit_next_preconnect *next, nbdkit_backend *nxdata,
 }
 
 static int
-readahead_list_exports (nbdkit_next_list_exports *next,
-                        nbdkit_backend *nxdata, int readonly, int is_tls,
-                        struct nbdkit_exports *list)
+readahead_list_exports (nbdkit_next_list_exports *next, nbdkit_backend *nxdata,
+                        int readonly, int is_tls, struct nbdkit_exports *list)
 {
   LOCK_CALLS (server_lock ());
 
-  (void) is_tls;
+  (void)is_tls;
   return next (nxdata, readonly, list);
 }
 
@@ -767,7 +771,7 @@ readahead_default_export (nbdkit_next_default_export *next,
 {
   LOCK_CALLS (server_lock ());
 
-  (void) is_tls;
+  (void)is_tls;
   return next (nxdata, readonly);
 }
 
@@ -806,7 +810,7 @@ readahead_open (nbdkit_next_open *next, nbdkit_context *context, int readonly,
     goto error;
   return h;
 
- error:
+error:
   free_handle (h);
   return NULL;
 }
@@ -817,8 +821,8 @@ readahead_prepare (nbdkit_next *next, void *handle, int readonly)
   struct handle *h = handle;
   LOCK_CALLS (h->call_lock);
 
-  (void) readonly;
-  if (h->export)                /* already done */
+  (void)readonly;
+  if (h->export) /* already done */
     return 0;
   if (h->own && !h->own_prepared) {
     if (h->own->prepare (h->own) == -1)
@@ -849,7 +853,7 @@ readahead_finalize (nbdkit_next *next, void *handle)
 {
   struct handle *h = handle;
 
-  (void) next;
+  (void)next;
   detach (h);
   return end_own (h);
 }
@@ -870,7 +874,7 @@ readahead_close (void *handle)
 static void
 readahead_cleanup (nbdkit_backend *backend)
 {
-  (void) backend;
+  (void)backend;
   for (;;) {
     struct export *x;
 
@@ -890,14 +894,13 @@ readahead_cleanup (nbdkit_backend *backend)
   }
 }
 
-#define SIMPLE(type, name)                              \
-  static type                                           \
-  readahead_##name (nbdkit_next *next, void *handle)    \
-  {                                                     \
-    struct handle *h = handle;                          \
-    LOCK_CALLS (h->call_lock);                          \
-                                                        \
-    return NEXT->name (NEXT);                           \
+#define SIMPLE(type, name) \
+  static type readahead_##name (nbdkit_next *next, void *handle) \
+  { \
+    struct handle *h = handle; \
+    LOCK_CALLS (h->call_lock); \
+\
+    return NEXT->name (NEXT); \
   }
 
 SIMPLE (int64_t, get_size)
@@ -940,8 +943,8 @@ direct_pread (void *dv, void *buf, uint32_t count, uint64_t offset, int *err)
 }
 
 static int
-readahead_pread_cb (nbdkit_next *next, void *handle, void *buf,
-                    uint32_t count, uint64_t offset, uint32_t flags, int *err)
+readahead_pread_cb (nbdkit_next *next, void *handle, void *buf, uint32_t count,
+                    uint64_t offset, uint32_t flags, int *err)
 {
   struct handle *h = handle;
   struct direct d = { .h = h, .next = NEXT, .flags = flags };
@@ -971,25 +974,24 @@ end_change (struct handle *h, struct readahead_write *w, uint32_t count,
   invalidate_others (h->export, count, offset);
 }
 
-#define CHANGE(count, offset, call)                     \
-  struct handle *h = handle;                            \
-  struct readahead_write w;                             \
-  int r;                                                \
-                                                        \
-  begin_change (h, &w, (count), (offset));              \
-  {                                                     \
-    LOCK_CALLS (h->call_lock);                          \
-    r = call;                                           \
-  }                                                     \
-  end_change (h, &w, (count), (offset));                \
+#define CHANGE(count, offset, call) \
+  struct handle *h = handle; \
+  struct readahead_write w; \
+  int r; \
+\
+  begin_change (h, &w, (count), (offset)); \
+  { \
+    LOCK_CALLS (h->call_lock); \
+    r = call; \
+  } \
+  end_change (h, &w, (count), (offset)); \
   return r
 
 static int
 readahead_pwrite (nbdkit_next *next, void *handle, const void *buf,
                   uint32_t count, uint64_t offset, uint32_t flags, int *err)
 {
-  CHANGE (count, offset,
-          NEXT->pwrite (NEXT, buf, count, offset, flags, err));
+  CHANGE (count, offset, NEXT->pwrite (NEXT, buf, count, offset, flags, err));
 }
 
 static int
@@ -1017,8 +1019,8 @@ readahead_flush (nbdkit_next *next, void *handle, uint32_t flags, int *err)
 
 static int
 readahead_extents (nbdkit_next *next, void *handle, uint32_t count,
-                   uint64_t offset, uint32_t flags,
-                   struct nbdkit_extents *exts, int *err)
+                   uint64_t offset, uint32_t flags, struct nbdkit_extents *exts,
+                   int *err)
 {
   struct handle *h = handle;
   uint64_t generation = 0;
@@ -1047,42 +1049,42 @@ readahead_cache (nbdkit_next *next, void *handle, uint32_t count,
 }
 
 static struct nbdkit_filter filter = {
-  .name               = "v2v-readahead",
-  .longname           = "adaptive readahead above any plugin",
-  .description        = "Reads ahead of sequential clients, whatever the "
-                        "thread model of the plugin is, and without help "
-                        "from it.",
-  .config             = readahead_config,
-  .config_help        = readahead_config_help,
-  .get_ready          = readahead_get_ready,
-  .cleanup            = readahead_cleanup,
-  .preconnect         = readahead_preconnect,
-  .list_exports       = readahead_list_exports,
-  .default_export     = readahead_default_export,
-  .open               = readahead_open,
-  .close              = readahead_close,
-  .prepare            = readahead_prepare,
-  .finalize           = readahead_finalize,
-  .get_size           = readahead_get_size,
+  .name = "v2v-readahead",
+  .longname = "adaptive readahead above any plugin",
+  .description = "Reads ahead of sequential clients, whatever the "
+                 "thread model of the plugin is, and without help "
+                 "from it.",
+  .config = readahead_config,
+  .config_help = readahead_config_help,
+  .get_ready = readahead_get_ready,
+  .cleanup = readahead_cleanup,
+  .preconnect = readahead_preconnect,
+  .list_exports = readahead_list_exports,
+  .default_export = readahead_default_export,
+  .open = readahead_open,
+  .close = readahead_close,
+  .prepare = readahead_prepare,
+  .finalize = readahead_finalize,
+  .get_size = readahead_get_size,
   .export_description = readahead_export_description,
-  .block_size         = readahead_block_size,
-  .can_write          = readahead_can_write,
-  .can_flush          = readahead_can_flush,
-  .is_rotational      = readahead_is_rotational,
-  .can_trim           = readahead_can_trim,
-  .can_zero           = readahead_can_zero,
-  .can_fast_zero      = readahead_can_fast_zero,
-  .can_extents        = readahead_can_extents,
-  .can_fua            = readahead_can_fua,
-  .can_multi_conn     = readahead_can_multi_conn,
-  .can_cache          = readahead_can_cache,
-  .pread              = readahead_pread_cb,
-  .pwrite             = readahead_pwrite,
-  .flush              = readahead_flush,
-  .trim               = readahead_trim,
-  .zero               = readahead_zero,
-  .extents            = readahead_extents,
-  .cache              = readahead_cache,
+  .block_size = readahead_block_size,
+  .can_write = readahead_can_write,
+  .can_flush = readahead_can_flush,
+  .is_rotational = readahead_is_rotational,
+  .can_trim = readahead_can_trim,
+  .can_zero = readahead_can_zero,
+  .can_fast_zero = readahead_can_fast_zero,
+  .can_extents = readahead_can_extents,
+  .can_fua = readahead_can_fua,
+  .can_multi_conn = readahead_can_multi_conn,
+  .can_cache = readahead_can_cache,
+  .pread = readahead_pread_cb,
+  .pwrite = readahead_pwrite,
+  .flush = readahead_flush,
+  .trim = readahead_trim,
+  .zero = readahead_zero,
+  .extents = readahead_extents,
+  .cache = readahead_cache,
 };
 
 NBDKIT_REGISTER_FILTER (filter)

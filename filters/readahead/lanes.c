@@ -42,8 +42,10 @@ failed (struct readahead *ra, int err, int64_t now)
   ra->errors = 0;
   ra->pause_until = now + ra->opts.pause_ns;
   ra_drop_queue (ra);
-  ra_message (ra, 'd', "prefetching failed three times in a row (errno %d); "
-              "pausing it for %d ms", err, (int) (ra->opts.pause_ns / 1000000));
+  ra_message (ra, 'd',
+              "prefetching failed three times in a row (errno %d); "
+              "pausing it for %d ms",
+              err, (int)(ra->opts.pause_ns / 1000000));
 }
 
 /* Fetch SEG, which is QUEUED: as LANE, or, if DIRECT is not NULL, in a
@@ -99,12 +101,12 @@ ra_fetch (struct readahead *ra, struct seg *seg, unsigned lane,
     ra_account_waste (ra, len, seg->dead ? len : 0);
     ra_observe (ra, t1 - t0, len, slept);
     ra->latency_ns += (t1 - t0 - ra->latency_ns) /
-      (ra->latency_ns == 0 ? 1 : 8);
+                      (ra->latency_ns == 0 ? 1 : 8);
     ra_control_concurrency (ra, len, t1);
   }
   segments_unref (&ra->segs, seg);
   ra_wake_waiters (ra);
-  ra_wake_lanes (ra);           /* there may be more of them now */
+  ra_wake_lanes (ra); /* there may be more of them now */
 }
 
 static bool
@@ -139,7 +141,7 @@ query_map (struct readahead *ra, unsigned lane)
   z = extmap_find (&ra->zeroes, offset);
   if (generation == ra->generation && (r == -1 || !z || z->start > offset)) {
     if (err != ECANCELED) {
-      ra->map_failed = true;    /* go on without */
+      ra->map_failed = true; /* go on without */
       ra_message (ra, 'd', "the source does not tell where it has data");
     }
   }
@@ -182,7 +184,7 @@ start_lane (struct readahead *ra)
   sigset_t all, saved;
   int r;
 
-  ra->lanes[i] = (struct lane) { .ra = ra, .nr = i };
+  ra->lanes[i] = (struct lane){ .ra = ra, .nr = i };
   /* Signals are for the server's threads. */
   sigfillset (&all);
   pthread_sigmask (SIG_SETMASK, &all, &saved);

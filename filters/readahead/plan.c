@@ -85,7 +85,7 @@ make_room (struct readahead *ra, uint64_t cost, int64_t now)
 }
 
 static uint64_t
-power_of_two (uint64_t n)       /* at least n */
+power_of_two (uint64_t n) /* at least n */
 {
   uint64_t p = 1;
 
@@ -120,7 +120,7 @@ window_limit (struct readahead *ra, const struct stream *s, uint64_t len,
 
   if (!ra->caching)
     max = V2V_MIN (max, ra->memory / 4 * 3 /
-                   streams_active (&ra->streams, now - IDLE_NS));
+                          streams_active (&ra->streams, now - IDLE_NS));
   return V2V_MAX (max, len);
 }
 
@@ -161,8 +161,8 @@ ra_late (struct readahead *ra, uint64_t stream)
   if (s == NULL || s->window == 0 || s->head - s->grown_at < s->window / 4)
     return;
   s->window = V2V_MAX (2 * s->window,
-                       (uint64_t) (2e-9 * s->rate * ra->latency_ns));
-  s->grown_at = s->head;        /* schedule keeps it within its limit */
+                       (uint64_t)(2e-9 * s->rate * ra->latency_ns));
+  s->grown_at = s->head; /* schedule keeps it within its limit */
 }
 
 /* From P on, may this be fetched?  Skips what is held, in flight, zero or
@@ -257,28 +257,26 @@ ra_schedule (struct readahead *ra, struct stream *s, uint64_t p, int64_t now)
   }
   else if (s->head - s->grown_at > 2 * s->window) {
     /* Two windows without waiting. */
-    needed = (uint64_t) (4e-9 * s->rate * ra->latency_ns) + 4 * s->avg;
+    needed = (uint64_t)(4e-9 * s->rate * ra->latency_ns) + 4 * s->avg;
     if (s->window > needed && s->window > WINDOW_MIN)
       s->window -= s->window / 8;
     s->grown_at = s->head;
   }
   s->window = V2V_MIN (s->window, max);
 
-  end = streams_clip (&ra->streams, s, s->head + s->window,
-                      now - 15 * IDLE_NS);
+  end = streams_clip (&ra->streams, s, s->head + s->window, now - 15 * IDLE_NS);
   end = V2V_MIN (end, ra->limit);
   if (!(s->avg >= ra->opts.request))
-    len = V2V_MIN (len, V2V_MAX (v2v_round_down (s->window / 4, ra->align),
-                                 FETCH_MIN));
+    len = V2V_MIN (
+      len, V2V_MAX (v2v_round_down (s->window / 4, ra->align), FETCH_MIN));
   if (ra->opts.max_request > 0 && len > ra->opts.max_request)
-    len = V2V_MAX (v2v_round_down (ra->opts.max_request, ra->align),
-                   ra->align);
+    len = V2V_MAX (v2v_round_down (ra->opts.max_request, ra->align), ra->align);
 
   while (next_fetch (ra, s, &p, end, len, &e, &hard)) {
     struct seg *seg;
 
     if (e - p < len && !hard)
-      break;                    /* wait until there is more to ask for */
+      break; /* wait until there is more to ask for */
     if (ra->caching) {
       if (ra->segs.nr >= CACHED_MAX) {
         seg = ra_evictable (ra, true, now);
@@ -296,7 +294,6 @@ ra_schedule (struct readahead *ra, struct stream *s, uint64_t p, int64_t now)
     p = e;
     ra_wake_lanes (ra);
   }
-  ra->stats.max_held_bytes = V2V_MAX (ra->stats.max_held_bytes,
-                                      ra->segs.held);
+  ra->stats.max_held_bytes = V2V_MAX (ra->stats.max_held_bytes, ra->segs.held);
   ra_wake_lanes (ra);
 }

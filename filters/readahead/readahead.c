@@ -139,7 +139,7 @@ direct_read (struct readahead *ra, const struct readahead_direct *direct,
   ra->stats.direct_bytes += done;
   if (r == 0 && measure) {
     if (latency)
-      *latency = slept ? (t1 - t0 - (int64_t) count) / pieces : 0;
+      *latency = slept ? (t1 - t0 - (int64_t)count) / pieces : 0;
     else
       ra_observe (ra, (t1 - t0) / pieces, count / pieces, slept);
   }
@@ -225,8 +225,7 @@ read_buffered (struct readahead *ra, const struct readahead_direct *direct,
       memset (buf, 0, n);
       ra->stats.zero_bytes += n;
     }
-    else if (direct_read (ra, direct, buf, n, offset, measure, NULL,
-                          err) == -1)
+    else if (direct_read (ra, direct, buf, n, offset, measure, NULL, err) == -1)
       return -1;
     buf += n;
     reading->pos += n;
@@ -468,7 +467,7 @@ readahead_new (const struct readahead_options *opts,
   ra->align = V2V_MAX (min, FETCH_ALIGN);
   ra->limit = v2v_round_down (opts->size, min);
   ra->query_extents = ops->extents != NULL && !opts->serial &&
-    ra->opts.connections > 1;
+                      ra->opts.connections > 1;
   ra->memory = opts->memory;
   ra->conc = 1;
   ra->caching = opts->use_cache && ops->cache != NULL;
@@ -477,7 +476,7 @@ readahead_new (const struct readahead_options *opts,
   pthread_cond_init (&ra->done, NULL);
   return ra;
 
- no_memory:
+no_memory:
   if (ra) {
     free (ra->threads);
     free (ra->lanes);

@@ -137,7 +137,7 @@ segments_add (struct segments *ss, uint64_t offset, uint64_t end,
 
   i = segments_find (ss, offset);
   assert (i == ss->nr || ss->t[i]->offset >= end);
-  memmove (&ss->t[i+1], &ss->t[i], (ss->nr - i) * sizeof *ss->t);
+  memmove (&ss->t[i + 1], &ss->t[i], (ss->nr - i) * sizeof *ss->t);
   ss->t[i] = seg;
   ss->nr++;
 
@@ -174,7 +174,7 @@ segments_remove (struct segments *ss, struct seg *seg)
   assert (i < ss->nr && ss->t[i] == seg);
   if (seg->state == SEG_QUEUED)
     segments_dequeue (ss, seg);
-  memmove (&ss->t[i], &ss->t[i+1], (ss->nr - i - 1) * sizeof *ss->t);
+  memmove (&ss->t[i], &ss->t[i + 1], (ss->nr - i - 1) * sizeof *ss->t);
   ss->nr--;
   seg->dead = true;
   segments_unref (ss, seg);

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SEG_CLASSES 12                  /* of buffers: 64 KiB << class */
+#define SEG_CLASSES 12 /* of buffers: 64 KiB << class */
 #define SEG_CLASS_SHIFT 16
 #define SEG_MAX (UINT32_C (1) << (SEG_CLASS_SHIFT + SEG_CLASSES - 1))
 
@@ -23,25 +23,25 @@
 enum seg_state { SEG_QUEUED, SEG_FETCHING, SEG_READY };
 
 struct seg {
-  uint64_t offset, end;         /* [offset, end) */
+  uint64_t offset, end; /* [offset, end) */
   enum seg_state state;
-  bool dead;                    /* left the table: its data serves nobody
+  bool dead;               /* left the table: its data serves nobody
                                    who did not already start to copy */
-  unsigned refs;                /* the table, the fetcher, each reader */
-  uint64_t stream;              /* who it was fetched for */
-  uint64_t consumed;            /* bytes that readers took, about */
-  int64_t ready_ns;             /* when it became READY */
-  char *buf;                    /* NULL where the source caches */
-  unsigned class;               /* size of buf */
-  struct seg *prev, *next;      /* queue, if QUEUED */
+  unsigned refs;           /* the table, the fetcher, each reader */
+  uint64_t stream;         /* who it was fetched for */
+  uint64_t consumed;       /* bytes that readers took, about */
+  int64_t ready_ns;        /* when it became READY */
+  char *buf;               /* NULL where the source caches */
+  unsigned class;          /* size of buf */
+  struct seg *prev, *next; /* queue, if QUEUED */
 };
 
 struct segments {
-  struct seg **t;               /* by offset, disjoint */
+  struct seg **t; /* by offset, disjoint */
   size_t nr, alloc;
-  struct seg *first, *last;     /* queue of what is QUEUED */
-  void *spare[SEG_CLASSES];     /* buffers without a segment */
-  uint64_t held;                /* bytes of all buffers, spare or not */
+  struct seg *first, *last; /* queue of what is QUEUED */
+  void *spare[SEG_CLASSES]; /* buffers without a segment */
+  uint64_t held;            /* bytes of all buffers, spare or not */
   uint64_t spare_bytes;
 };
 
@@ -60,9 +60,9 @@ extern void segments_trim (struct segments *ss, uint64_t limit);
 /* Make a segment (QUEUED, in table and queue, one reference).  It must
  * not overlap any.  WITH_BUFFER: LIMIT bounds held.  NULL: no memory.
  */
-extern struct seg *segments_add (struct segments *ss, uint64_t offset,
-                                 uint64_t end, bool with_buffer,
-                                 uint64_t limit);
+extern struct seg *
+segments_add (struct segments *ss, uint64_t offset, uint64_t end,
+              bool with_buffer, uint64_t limit);
 
 /* Take out of the queue. */
 extern void segments_dequeue (struct segments *ss, struct seg *seg);

@@ -108,9 +108,8 @@ new_stream (struct streams *ss, uint64_t offset, uint64_t end, int64_t now_ns,
 }
 
 struct stream *
-streams_read (struct streams *ss, uint64_t offset, uint64_t end,
-              int64_t now_ns, const struct extmap *zeroes, bool *advanced,
-              uint64_t *ended)
+streams_read (struct streams *ss, uint64_t offset, uint64_t end, int64_t now_ns,
+              const struct extmap *zeroes, bool *advanced, uint64_t *ended)
 {
   struct stream *s = NULL;
   uint64_t best = UINT64_MAX, count = end - offset;
@@ -125,9 +124,8 @@ streams_read (struct streams *ss, uint64_t offset, uint64_t end,
     if (t->id == 0)
       continue;
     d = distance (offset, t->head);
-    if (offset < t->head
-        ? d > STREAM_BACK || offset + STREAM_FORWARD < t->start
-        : d > STREAM_FORWARD) {
+    if (offset < t->head ? d > STREAM_BACK || offset + STREAM_FORWARD < t->start
+                         : d > STREAM_FORWARD) {
       /* A reader that skips what it knows to be zero is still the same
        * reader, however long the hole is.
        */
@@ -226,8 +224,8 @@ streams_clip (const struct streams *ss, const struct stream *s, uint64_t end,
     const struct stream *t = &ss->s[i];
 
     if (t->id != 0 && t != s && t->last_ns >= since_ns &&
-        t->head - t->start >= TRACE_MIN &&
-        follows (s, t->start, t->head) && t->start < end)
+        t->head - t->start >= TRACE_MIN && follows (s, t->start, t->head) &&
+        t->start < end)
       end = t->start;
   }
   r = extmap_find (&ss->served, s->head);

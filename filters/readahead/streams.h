@@ -34,25 +34,25 @@
 #define STREAM_FORWARD (UINT64_C (2) << 20)
 
 struct stream {
-  uint64_t id;                  /* 0 = free slot; never reused */
-  uint64_t start, head;         /* [start, head) was read, but for `bad' */
-  uint64_t good, bad;           /* bytes, halved together from time to time */
-  unsigned hits;                /* reads that belonged to it, but the first */
-  uint64_t avg;                 /* average length of its reads, bytes */
-  int64_t last_ns;              /* when it was last used */
+  uint64_t id;          /* 0 = free slot; never reused */
+  uint64_t start, head; /* [start, head) was read, but for `bad' */
+  uint64_t good, bad;   /* bytes, halved together from time to time */
+  unsigned hits;        /* reads that belonged to it, but the first */
+  uint64_t avg;         /* average length of its reads, bytes */
+  int64_t last_ns;      /* when it was last used */
 
   /* How far to read ahead; kept here for the engine. */
-  uint64_t window;              /* bytes beyond head, 0 = not yet chosen */
-  uint64_t grown_at;            /* head when the window last changed */
-  uint64_t rate;                /* bytes per second, average */
-  uint64_t rate_bytes;          /* since rate_ns */
+  uint64_t window;     /* bytes beyond head, 0 = not yet chosen */
+  uint64_t grown_at;   /* head when the window last changed */
+  uint64_t rate;       /* bytes per second, average */
+  uint64_t rate_bytes; /* since rate_ns */
   int64_t rate_ns;
 };
 
 struct streams {
   struct stream s[STREAMS_MAX];
   uint64_t last_id;
-  struct extmap served;         /* what ended streams have read */
+  struct extmap served; /* what ended streams have read */
 };
 
 extern void streams_free (struct streams *ss);
@@ -62,10 +62,9 @@ extern void streams_free (struct streams *ss);
  * the read belongs to.  *ADVANCED: the read moved the stream's head.
  * *ENDED: the id of the stream that gave way to a new one, or 0.
  */
-extern struct stream *streams_read (struct streams *ss, uint64_t offset,
-                                    uint64_t end, int64_t now_ns,
-                                    const struct extmap *zeroes,
-                                    bool *advanced, uint64_t *ended);
+extern struct stream *
+streams_read (struct streams *ss, uint64_t offset, uint64_t end, int64_t now_ns,
+              const struct extmap *zeroes, bool *advanced, uint64_t *ended);
 
 /* Is it worth reading ahead of this stream?  NEED is how many hits it
  * takes.

@@ -56,23 +56,23 @@ struct child {
   /* Constant. */
   char *name;
   char **argv, **envp;
-  char *listen_pid;             /* in envp: where the child writes its id */
+  char *listen_pid; /* in envp: where the child writes its id */
   int *fds, *rewind_fds;
   size_t nr_fds, nr_rewind_fds;
   unsigned nr_connections;
   uint64_t memory;
 
   pthread_mutex_t lock;
-  unsigned generation;          /* 0 = never started */
-  int *socks;                   /* connected, not yet claimed; -1 */
-  unsigned failures;            /* since it last worked */
+  unsigned generation; /* 0 = never started */
+  int *socks;          /* connected, not yet claimed; -1 */
+  unsigned failures;   /* since it last worked */
 
   /* Under sup.lock. */
-  pid_t pid;                    /* 0 = not running */
+  pid_t pid; /* 0 = not running */
   int err_fd;
   char line[MAX_LINE], last[MAX_LINE];
   size_t line_len;
-  int listen_fd;                /* of a start that is asked for */
+  int listen_fd; /* of a start that is asked for */
   bool start, started;
   int start_errno;
   struct child *next;
@@ -80,7 +80,7 @@ struct child {
 
 static struct {
   pthread_mutex_t lock;
-  pthread_cond_t cond;          /* a start was done */
+  pthread_cond_t cond; /* a start was done */
   pthread_t thread;
   bool running, quit;
   int wake;
@@ -124,8 +124,8 @@ limit (int resource, rlim_t value)
 {
   struct rlimit r = { value, value }, now;
 
-  if (getrlimit (resource, &now) == 0 && now.rlim_max != RLIM_INFINITY
-      && now.rlim_max < value)
+  if (getrlimit (resource, &now) == 0 && now.rlim_max != RLIM_INFINITY &&
+      now.rlim_max < value)
     r.rlim_cur = r.rlim_max = now.rlim_max;
   setrlimit (resource, &r);
 }
@@ -155,8 +155,8 @@ run_child (struct child *c, pid_t parent, int err_fd)
   }
   err_fd = fcntl (err_fd, F_DUPFD, (int)c->nr_fds + 64);
   null = open ("/dev/null", O_RDWR);
-  if (null == -1 || err_fd == -1 || dup2 (null, 0) == -1
-      || dup2 (null, 1) == -1 || dup2 (err_fd, 2) == -1)
+  if (null == -1 || err_fd == -1 || dup2 (null, 0) == -1 ||
+      dup2 (null, 1) == -1 || dup2 (err_fd, 2) == -1)
     _exit (126);
   for (i = 0; i <= c->nr_fds; ++i)
     if (dup2 (c->fds[c->nr_fds + i], 3 + (int)i) == -1)
@@ -243,8 +243,7 @@ read_errors (struct child *c)
       if (buf[i] == '\n')
         end_line (c);
       else if (c->line_len < sizeof c->line - 1)
-        c->line[c->line_len++]
-          = (unsigned char)buf[i] < ' ' ? ' ' : buf[i];
+        c->line[c->line_len++] = (unsigned char)buf[i] < ' ' ? ' ' : buf[i];
   if (n == 0) {
     end_line (c);
     close (c->err_fd);
@@ -269,11 +268,11 @@ supervise (void *opaque)
     if (p == NULL)
       n = 0;
     else {
-      p[0] = (struct pollfd) { .fd = sup.wake, .events = POLLIN };
+      p[0] = (struct pollfd){ .fd = sup.wake, .events = POLLIN };
       n = 1;
       for (c = sup.children; c; c = c->next)
         if (c->err_fd >= 0)
-          p[n++] = (struct pollfd) { .fd = c->err_fd, .events = POLLIN };
+          p[n++] = (struct pollfd){ .fd = c->err_fd, .events = POLLIN };
     }
     pthread_mutex_unlock (&sup.lock);
     if (poll (p, n, n ? -1 : 100) == -1 && errno != EINTR)
@@ -414,7 +413,8 @@ child_environment (bool activation, bool no_proxy, char **listen_pid)
     "LD_PRELOAD=", NULL,
   };
   const char *const ours[] = {
-    "LC_ALL=C", activation ? "LISTEN_FDS=1" : NULL,
+    "LC_ALL=C",
+    activation ? "LISTEN_FDS=1" : NULL,
     "LISTEN_PID=00000000000000000000",
   };
   size_t n, i, k = 0;
@@ -423,8 +423,8 @@ child_environment (bool activation, bool no_proxy, char **listen_pid)
   if (p == NULL)
     return NULL;
   for (i = 0; i < n; ++i)
-    if (begins_with_any (p[i], drop)
-        || (no_proxy && begins_with_any (p[i], proxies)))
+    if (begins_with_any (p[i], drop) ||
+        (no_proxy && begins_with_any (p[i], proxies)))
       free (p[i]);
     else
       p[k++] = p[i];
@@ -458,14 +458,13 @@ child_new (const struct child_config *cfg)
   c->memory = cfg->memory;
   c->name = strdup (cfg->name);
   c->argv = copy_strings (cfg->argv, 0, &n);
-  c->envp = child_environment (cfg->activation, cfg->no_proxy,
-                               &c->listen_pid);
+  c->envp = child_environment (cfg->activation, cfg->no_proxy, &c->listen_pid);
   /* The second half is the child's scratch space. */
   c->fds = calloc (2 * cfg->nr_fds + 1, sizeof *c->fds);
   c->rewind_fds = calloc (cfg->nr_rewind_fds + 1, sizeof *c->rewind_fds);
   c->socks = calloc (cfg->nr_connections + 1, sizeof *c->socks);
-  if (c->name == NULL || c->argv == NULL || c->envp == NULL
-      || c->fds == NULL || c->socks == NULL || c->rewind_fds == NULL) {
+  if (c->name == NULL || c->argv == NULL || c->envp == NULL || c->fds == NULL ||
+      c->socks == NULL || c->rewind_fds == NULL) {
     child_free (c);
     errno = ENOMEM;
     return NULL;
@@ -550,23 +549,22 @@ make_sockets (struct child *c, char **error)
     return failed (error, "mkdtemp: %s: %m", dir);
   snprintf (a.sun_path, sizeof a.sun_path, "%s/s", dir);
   fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd == -1
-      || bind (fd, (struct sockaddr *)&a, sizeof a) == -1
-      || listen (fd, (int)c->nr_connections + 1) == -1) {
+  if (fd == -1 || bind (fd, (struct sockaddr *)&a, sizeof a) == -1 ||
+      listen (fd, (int)c->nr_connections + 1) == -1) {
     failed (error, "%s: %m", a.sun_path);
     goto out;
   }
   for (i = 0; i < c->nr_connections; ++i) {
-    c->socks[i] = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC
-                          | SOCK_NONBLOCK, 0);
-    if (c->socks[i] == -1
-        || connect (c->socks[i], (struct sockaddr *)&a, sizeof a) == -1) {
+    c->socks[i] = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                          0);
+    if (c->socks[i] == -1 ||
+        connect (c->socks[i], (struct sockaddr *)&a, sizeof a) == -1) {
       failed (error, "connect: %m");
       goto out;
     }
   }
   r = fd;
- out:
+out:
   unlink (a.sun_path);
   rmdir (dir);
   if (r == -1 && fd >= 0)
@@ -593,8 +591,8 @@ backoff (unsigned failures)
     t.tv_sec++;
   }
   pthread_mutex_lock (&sup.lock);
-  while (!sup.quit
-         && pthread_cond_timedwait (&sup.cond, &sup.lock, &t) != ETIMEDOUT)
+  while (!sup.quit &&
+         pthread_cond_timedwait (&sup.cond, &sup.lock, &t) != ETIMEDOUT)
     ;
   quit = sup.quit;
   pthread_mutex_unlock (&sup.lock);
@@ -645,8 +643,8 @@ restart (struct child *c, char **error)
 }
 
 int
-child_connect (struct child *c, unsigned i, unsigned bad,
-               unsigned *generation, char **error)
+child_connect (struct child *c, unsigned i, unsigned bad, unsigned *generation,
+               char **error)
 {
   ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&c->lock);
   int fd;

@@ -20,17 +20,17 @@ extern int supervisor_start (void (*log) (const char *message));
 extern void supervisor_stop (void);
 
 struct child_config {
-  const char *name;             /* in messages */
-  char **argv;                  /* NULL-terminated */
-  const int *fds;               /* become 4, 5, ... in the child */
+  const char *name; /* in messages */
+  char **argv;      /* NULL-terminated */
+  const int *fds;   /* become 4, 5, ... in the child */
   size_t nr_fds;
-  const int *rewind_fds;        /* of these: positioned at 0 before a start */
+  const int *rewind_fds; /* of these: positioned at 0 before a start */
   size_t nr_rewind_fds;
-  bool activation;              /* fd 3 by systemd's LISTEN_FDS */
-  unsigned nr_connections;      /* that will be claimed, 0 ... n-1 */
-  uint64_t memory;              /* RLIMIT_AS, bytes, and no writing of
+  bool activation;         /* fd 3 by systemd's LISTEN_FDS */
+  unsigned nr_connections; /* that will be claimed, 0 ... n-1 */
+  uint64_t memory;         /* RLIMIT_AS, bytes, and no writing of
                                    files; 0 = neither */
-  bool no_proxy;                /* drop https_proxy and its like */
+  bool no_proxy;           /* drop https_proxy and its like */
 };
 
 struct child;

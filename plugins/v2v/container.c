@@ -51,17 +51,17 @@
 #define MAX_DEPTH 16
 
 struct container {
-  char *path;                   /* real path */
+  char *path; /* real path */
   bool is_dir, in_place, listed;
   const char *tmpdir;
   char *const *allow_dirs;
   uint64_t unpack_limit, unpacked;
-  char **names;                 /* of regular files, in order */
-  struct blob *blobs;           /* of archives only, as names */
+  char **names;       /* of regular files, in order */
+  struct blob *blobs; /* of archives only, as names */
   size_t nr, alloc;
-  int *fds;                     /* owned */
+  int *fds; /* owned */
   size_t nr_fds;
-  int tmpfd;                    /* in fds; -1 before the first use */
+  int tmpfd; /* in fds; -1 before the first use */
   uint64_t tmp_end;
 };
 
@@ -128,7 +128,7 @@ blob_from_fd (int fd, const char *name, struct blob *r, struct diag *d)
   else
     return diag_error (d, "%s: neither a regular file nor a block device",
                        name);
-  *r = (struct blob) { .fd = fd, .offset = 0, .size = size };
+  *r = (struct blob){ .fd = fd, .offset = 0, .size = size };
   return 0;
 }
 
@@ -221,7 +221,7 @@ add_member (struct container *c, const char *name, const struct blob *b,
   c->names[c->nr] = strdup (name);
   if (c->names[c->nr] == NULL)
     return diag_memory (d);
-  c->blobs[c->nr++] = b ? *b : (struct blob) { .fd = -1 };
+  c->blobs[c->nr++] = b ? *b : (struct blob){ .fd = -1 };
   return 0;
 }
 
@@ -344,17 +344,17 @@ open_below (const char *dir, const char *rest)
   /* Kernels before 5.6, and sandboxes that do not know the call: open,
    * then ask what was opened.
    */
-  fd = openat (dfd, rest, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK
-               | O_NOFOLLOW);
+  fd = openat (dfd, rest,
+               O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
   if (fd == -1)
     return -1;
   snprintf (link, sizeof link, "/proc/self/fd/%d", fd);
   n = readlink (link, now, sizeof now - 1);
   if (n > 0)
     now[n] = '\0';
-  if (n <= 0 || asprintf (&full, "%s/%s", strcmp (dir, "/") ? dir : "",
-                          rest) == -1
-      || strcmp (full, now) != 0) {
+  if (n <= 0 ||
+      asprintf (&full, "%s/%s", strcmp (dir, "/") ? dir : "", rest) == -1 ||
+      strcmp (full, now) != 0) {
     close (fd);
     errno = EXDEV;
     return -1;
@@ -383,9 +383,9 @@ find_in_dir (struct container *c, const char *base, const char *name,
   if (name[0] == '/')
     full = strdup (name);
   else if (base && base[0] == '/'
-           ? asprintf (&full, "%.*s%s", (int)dir_len (base), base, name) == -1
-           : asprintf (&full, "%s/%.*s%s", c->path, (int)dir_len (base),
-                       base ? base : "", name) == -1)
+             ? asprintf (&full, "%.*s%s", (int)dir_len (base), base, name) == -1
+             : asprintf (&full, "%s/%.*s%s", c->path, (int)dir_len (base),
+                         base ? base : "", name) == -1)
     full = NULL;
   if (full == NULL)
     return diag_memory (d);
@@ -404,7 +404,8 @@ find_in_dir (struct container *c, const char *base, const char *name,
       fd = open_below (c->allow_dirs[i], rest);
   }
   if (rest == NULL)
-    return diag_error (d, "\"%s\" leads to %s, outside of %s: refused; "
+    return diag_error (d,
+                       "\"%s\" leads to %s, outside of %s: refused; "
                        "say allow-dir=DIRECTORY if that is meant",
                        name, real, c->path);
   if (fd == -1)
@@ -530,9 +531,10 @@ static int
 tmp_write (struct container *c, const char *buf, size_t len, uint64_t offset,
            struct diag *d)
 {
-  if (offset > c->unpack_limit - c->unpacked
-      || len > c->unpack_limit - c->unpacked - offset)
-    return diag_error (d, "unpacked, it would be larger than %llu bytes; "
+  if (offset > c->unpack_limit - c->unpacked ||
+      len > c->unpack_limit - c->unpacked - offset)
+    return diag_error (d,
+                       "unpacked, it would be larger than %llu bytes; "
                        "raise unpack-limit if that is meant",
                        (unsigned long long)c->unpack_limit);
   while (len > 0) {
@@ -546,8 +548,10 @@ tmp_write (struct container *c, const char *buf, size_t len, uint64_t offset,
       if (r == -1 && errno == EINTR)
         continue;
       if (r == -1)
-        return diag_error (d, "writing the unpacked data in %s: %m; "
-                           "choose a larger place with tmpdir", c->tmpdir);
+        return diag_error (d,
+                           "writing the unpacked data in %s: %m; "
+                           "choose a larger place with tmpdir",
+                           c->tmpdir);
       done += r;
     }
     buf += n;
@@ -558,12 +562,11 @@ tmp_write (struct container *c, const char *buf, size_t len, uint64_t offset,
 }
 
 static int
-tmp_finish (struct container *c, uint64_t size, struct blob *r,
-            struct diag *d)
+tmp_finish (struct container *c, uint64_t size, struct blob *r, struct diag *d)
 {
   uint64_t end = v2v_round_up (c->tmp_end + size, 4096);
 
-  *r = (struct blob) { .fd = c->tmpfd, .offset = c->tmp_end, .size = size };
+  *r = (struct blob){ .fd = c->tmpfd, .offset = c->tmp_end, .size = size };
   if (ftruncate (c->tmpfd, end) == -1)
     return diag_error (d, "temporary file in %s: %m", c->tmpdir);
   c->tmp_end = end;
@@ -573,8 +576,7 @@ tmp_finish (struct container *c, uint64_t size, struct blob *r,
 
 /* Unpack what the archive is at. */
 static int
-unpack (struct container *c, struct archive *a, struct blob *r,
-        struct diag *d)
+unpack (struct container *c, struct archive *a, struct blob *r, struct diag *d)
 {
   const void *buf;
   size_t len;
@@ -584,8 +586,8 @@ unpack (struct container *c, struct archive *a, struct blob *r,
 
   if (open_tmp (c, d) == -1)
     return -1;
-  while ((ret = archive_read_data_block (a, &buf, &len, &offset))
-         == ARCHIVE_OK) {
+  while ((ret = archive_read_data_block (a, &buf, &len, &offset)) ==
+         ARCHIVE_OK) {
     if (offset < 0)
       return diag_error (d, "a negative offset in the archive");
     if (tmp_write (c, buf, len, offset, d) == -1)
@@ -628,21 +630,20 @@ read_archive (struct container *c, struct archive *a, int fd,
   bool tar, plain;
   int ret;
 
-  while ((ret = archive_read_next_header (a, &e)) == ARCHIVE_OK
-         || ret == ARCHIVE_WARN) {
+  while ((ret = archive_read_next_header (a, &e)) == ARCHIVE_OK ||
+         ret == ARCHIVE_WARN) {
     const char *name = archive_entry_pathname_utf8 (e);
     CLEANUP_FREE char *norm = NULL;
     size_t i;
 
-    tar = (archive_format (a) & ARCHIVE_FORMAT_BASE_MASK)
-      == ARCHIVE_FORMAT_TAR;
+    tar = (archive_format (a) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_TAR;
     plain = archive_filter_code (a, 0) == ARCHIVE_FILTER_NONE;
     if (name == NULL)
       name = archive_entry_pathname (e);
     if (name == NULL)
       return diag_error (d, "a member without a name");
-    if (archive_entry_hardlink (e) || archive_entry_symlink (e)
-        || archive_entry_filetype (e) != AE_IFREG)
+    if (archive_entry_hardlink (e) || archive_entry_symlink (e) ||
+        archive_entry_filetype (e) != AE_IFREG)
       continue;
     if (archive_entry_is_encrypted (e))
       return diag_error (d, "member \"%s\" is encrypted", name);
@@ -654,8 +655,9 @@ read_archive (struct container *c, struct archive *a, int fd,
       if (strcmp (c->names[i], norm) == 0)
         return diag_error (d, "member \"%s\" is there twice: refused", name);
     if (tar && plain && archive_entry_sparse_count (e) == 0) {
-      b = (struct blob) { .fd = fd, .offset = archive_filter_bytes (a, 0),
-                          .size = archive_entry_size (e) };
+      b = (struct blob){ .fd = fd,
+                         .offset = archive_filter_bytes (a, 0),
+                         .size = archive_entry_size (e) };
       if (b.offset > whole->size || b.size > whole->size - b.offset)
         return diag_error (d, "the archive ends inside member \"%s\"", name);
       if (!tar_header_before (fd, b.offset))
@@ -703,15 +705,16 @@ container_new_archive (const char *path, const struct container_options *opts,
     goto error;
   }
   /* Anything but ARCHIVE_OK would mean an external program. */
-  if (archive_read_support_format_tar (a) != ARCHIVE_OK
-      || archive_read_support_format_zip_seekable (a) != ARCHIVE_OK
-      || archive_read_support_filter_gzip (a) != ARCHIVE_OK
-      || archive_read_support_filter_xz (a) != ARCHIVE_OK
-      || archive_read_support_filter_zstd (a) != ARCHIVE_OK
-      || archive_read_open_fd (a, fd, 65536) != ARCHIVE_OK)
-    r = diag_error (d, "%s: %s", path, archive_error_string (a)
-                    ? archive_error_string (a)
-                    : "libarchive lacks gzip, xz or zstd");
+  if (archive_read_support_format_tar (a) != ARCHIVE_OK ||
+      archive_read_support_format_zip_seekable (a) != ARCHIVE_OK ||
+      archive_read_support_filter_gzip (a) != ARCHIVE_OK ||
+      archive_read_support_filter_xz (a) != ARCHIVE_OK ||
+      archive_read_support_filter_zstd (a) != ARCHIVE_OK ||
+      archive_read_open_fd (a, fd, 65536) != ARCHIVE_OK)
+    r = diag_error (d, "%s: %s", path,
+                    archive_error_string (a)
+                      ? archive_error_string (a)
+                      : "libarchive lacks gzip, xz or zstd");
   else {
     r = read_archive (c, a, fd, &whole, d);
     if (r == -1)
@@ -723,7 +726,7 @@ container_new_archive (const char *path, const struct container_options *opts,
   c->listed = true;
   return c;
 
- error:
+error:
   container_free (c);
   return NULL;
 }
@@ -774,14 +777,14 @@ container_copy (struct container *c, const struct blob *parts, size_t nr,
 
   if (a == NULL || buf == NULL)
     diag_memory (d);
-  else if (archive_read_support_format_raw (a) != ARCHIVE_OK
-           || (gunzip && archive_read_support_filter_gzip (a) != ARCHIVE_OK)
-           || archive_read_open (a, &p, NULL, parts_read, NULL) != ARCHIVE_OK
-           || archive_read_next_header (a, &e) != ARCHIVE_OK)
+  else if (archive_read_support_format_raw (a) != ARCHIVE_OK ||
+           (gunzip && archive_read_support_filter_gzip (a) != ARCHIVE_OK) ||
+           archive_read_open (a, &p, NULL, parts_read, NULL) != ARCHIVE_OK ||
+           archive_read_next_header (a, &e) != ARCHIVE_OK)
     diag_error (d, "%s", archive_error_string (a));
   else if (gunzip && archive_filter_code (a, 0) != ARCHIVE_FILTER_GZIP)
     diag_error (d, "the data is not compressed with gzip, "
-                "as the description says");
+                   "as the description says");
   else
     ret = unpack (c, a, r, d);
   if (a)
@@ -790,8 +793,8 @@ container_copy (struct container *c, const struct blob *parts, size_t nr,
 }
 
 int
-container_copy_alone (struct container *c, const struct blob *b,
-                      struct blob *r, struct diag *d)
+container_copy_alone (struct container *c, const struct blob *b, struct blob *r,
+                      struct diag *d)
 {
   int fd = c->tmpfd, ret;
   uint64_t end = c->tmp_end;

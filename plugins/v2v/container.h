@@ -24,22 +24,24 @@ struct blob {
 struct container;
 
 struct container_options {
-  const char *tmpdir;           /* of unpacked archives */
-  uint64_t unpack_limit;        /* bytes that may be unpacked, in all */
-  char *const *allow_dirs;      /* real paths, NULL-terminated, or NULL */
+  const char *tmpdir;      /* of unpacked archives */
+  uint64_t unpack_limit;   /* bytes that may be unpacked, in all */
+  char *const *allow_dirs; /* real paths, NULL-terminated, or NULL */
 };
 
 /* A directory.  Names are confined to it and to the allowed directories by
  * real path: symbolic links may lead around inside, but not out.
  */
-extern struct container *container_new_dir
-  (const char *path, const struct container_options *opts, struct diag *d);
+extern struct container *
+container_new_dir (const char *path, const struct container_options *opts,
+                   struct diag *d);
 
 /* An archive: tar (read in place) or tar.gz, tar.xz, tar.zst, zip (unpacked
  * into an unlinked temporary file).
  */
-extern struct container *container_new_archive
-  (const char *path, const struct container_options *opts, struct diag *d);
+extern struct container *
+container_new_archive (const char *path, const struct container_options *opts,
+                       struct diag *d);
 
 extern void container_free (struct container *c);
 extern bool container_in_place (const struct container *c);
@@ -47,8 +49,8 @@ extern bool container_in_place (const struct container *c);
 /* Number and names of the regular files in a container (of a directory:
  * recursively, at most 65536, found on the first call).
  */
-extern int container_list (struct container *c, char *const **names,
-                           size_t *nr, struct diag *d);
+extern int container_list (struct container *c, char *const **names, size_t *nr,
+                           struct diag *d);
 
 /* Find NAME as the file BASE of the same container means it (BASE may be
  * NULL).  Returns 1 if found; 0 if there is no such file; -1 with an error
@@ -60,9 +62,9 @@ extern int container_find (struct container *c, const char *base,
 /* Copy the parts, one after the other, into an unlinked temporary file;
  * unzip them with GUNZIP.
  */
-extern int container_copy (struct container *c, const struct blob *parts,
-                           size_t nr, bool gunzip, struct blob *r,
-                           struct diag *d);
+extern int
+container_copy (struct container *c, const struct blob *parts, size_t nr,
+                bool gunzip, struct blob *r, struct diag *d);
 
 /* Copy B into a temporary file that holds nothing else. */
 extern int container_copy_alone (struct container *c, const struct blob *b,
@@ -72,11 +74,11 @@ extern int container_copy_alone (struct container *c, const struct blob *b,
 extern int blob_read_all (const struct blob *b, size_t limit, char **text,
                           size_t *len, struct diag *d);
 /* Read exactly LEN bytes at OFFSET; false if they are not there. */
-extern bool blob_pread (const struct blob *b, void *buf, size_t len,
-                        uint64_t offset);
+extern bool
+blob_pread (const struct blob *b, void *buf, size_t len, uint64_t offset);
 /* The blob of an open file or block device. */
-extern int blob_from_fd (int fd, const char *name, struct blob *r,
-                         struct diag *d);
+extern int
+blob_from_fd (int fd, const char *name, struct blob *r, struct diag *d);
 
 /* The container takes over FD and closes it at the end. */
 extern int container_adopt (struct container *c, int fd);

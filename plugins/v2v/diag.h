@@ -8,7 +8,7 @@
 #define V2V_DIAG_H
 
 struct diag {
-  char *error;                  /* allocated; NULL if memory ran out */
+  char *error; /* allocated; NULL if memory ran out */
   void (*warn) (void *opaque, const char *message); /* may be NULL */
   void *opaque;
 };

@@ -31,10 +31,10 @@ struct disk {
   char *name;
   struct plan plan;
   bool has_plan;
-  struct child *child;          /* or NULL */
+  struct child *child; /* or NULL */
   struct remote **remotes;
   size_t nr_remotes;
-  bool seekable;                /* SEEK_HOLE works */
+  bool seekable; /* SEEK_HOLE works */
 
   pthread_mutex_t lock;
   uint64_t size;
@@ -98,8 +98,12 @@ make_daemon (struct disk *d)
   size_t n = d->plan.nr_nodes, i, k = 0;
   char **argv = calloc (4 * n + 2 * d->plan.nr_refs + 8, sizeof *argv);
   struct child_config cfg = {
-    .name = "qemu-storage-daemon", .argv = argv, .fds = d->plan.fds,
-    .nr_fds = d->plan.nr_fds, .nr_connections = n, .memory = DAEMON_MEMORY,
+    .name = "qemu-storage-daemon",
+    .argv = argv,
+    .fds = d->plan.fds,
+    .nr_fds = d->plan.nr_fds,
+    .nr_connections = n,
+    .memory = DAEMON_MEMORY,
   };
   char export[24];
   bool ok = argv != NULL;
@@ -125,8 +129,8 @@ make_daemon (struct disk *d)
   argv[k++] = strdup ("addr.type=fd,addr.str=3");
   for (i = 0; i < n; ++i) {
     argv[k++] = strdup ("--export");
-    if (asprintf (&argv[k], "type=nbd,id=e%zu,node-name=n%zu,name=%zu",
-                  i, i, i) == -1)
+    if (asprintf (&argv[k], "type=nbd,id=e%zu,node-name=n%zu,name=%zu", i, i,
+                  i) == -1)
       argv[k] = NULL;
     k++;
   }
@@ -229,7 +233,7 @@ pread_file (int fd, char *buf, size_t count, uint64_t offset)
       continue;
     if (r == -1)
       return -1;
-    if (r == 0) {               /* the file was cut while we serve it */
+    if (r == 0) { /* the file was cut while we serve it */
       errno = EIO;
       return -1;
     }
@@ -312,8 +316,8 @@ disk_cache (struct disk *d, uint64_t count, uint64_t offset)
 static int
 file_extents (struct disk *d, int fd, uint64_t at, uint64_t len,
               uint64_t offset, bool one,
-              int (*fn) (void *opaque, uint64_t offset, uint64_t len,
-                         bool hole, bool zero),
+              int (*fn) (void *opaque, uint64_t offset, uint64_t len, bool hole,
+                         bool zero),
               void *opaque)
 {
   uint64_t end = at + len;
@@ -324,8 +328,8 @@ file_extents (struct disk *d, int fd, uint64_t at, uint64_t len,
 
     data = d->seekable ? lseek (fd, at, SEEK_DATA) : (off_t)at;
     if (data == -1 && errno == ENXIO)
-      data = end;               /* a hole up to the end of the file */
-    else if (data == -1)        /* not supported */
+      data = end;        /* a hole up to the end of the file */
+    else if (data == -1) /* not supported */
       data = at;
     if ((uint64_t)data > at) {
       n = V2V_MIN ((uint64_t)data, end) - at;
@@ -334,8 +338,9 @@ file_extents (struct disk *d, int fd, uint64_t at, uint64_t len,
     }
     else {
       hole = lseek (fd, at, SEEK_HOLE);
-      n = hole == -1 || (uint64_t)hole <= at ? end - at
-        : V2V_MIN ((uint64_t)hole, end) - at;
+      n = hole == -1 || (uint64_t)hole <= at
+            ? end - at
+            : V2V_MIN ((uint64_t)hole, end) - at;
       if (fn (opaque, offset, n, false, false) == -1)
         return -1;
     }
@@ -348,16 +353,14 @@ file_extents (struct disk *d, int fd, uint64_t at, uint64_t len,
 }
 
 struct counted {
-  int (*fn) (void *opaque, uint64_t offset, uint64_t len, bool hole,
-             bool zero);
+  int (*fn) (void *opaque, uint64_t offset, uint64_t len, bool hole, bool zero);
   void *opaque;
-  uint64_t base, shift;         /* of the node: its offset BASE is SHIFT */
-  uint64_t done;                /* bytes told */
+  uint64_t base, shift; /* of the node: its offset BASE is SHIFT */
+  uint64_t done;        /* bytes told */
 };
 
 static int
-node_extent (void *opaque, uint64_t offset, uint64_t len, bool hole,
-             bool zero)
+node_extent (void *opaque, uint64_t offset, uint64_t len, bool hole, bool zero)
 {
   struct counted *c = opaque;
 
@@ -367,8 +370,8 @@ node_extent (void *opaque, uint64_t offset, uint64_t len, bool hole,
 
 int
 disk_extents (struct disk *d, uint64_t count, uint64_t offset, bool one,
-              int (*fn) (void *opaque, uint64_t offset, uint64_t len,
-                         bool hole, bool zero),
+              int (*fn) (void *opaque, uint64_t offset, uint64_t len, bool hole,
+                         bool zero),
               void *opaque)
 {
   unsigned calls = 0;
@@ -390,15 +393,15 @@ disk_extents (struct disk *d, uint64_t count, uint64_t offset, bool one,
       r = fn (opaque, offset, len, true, true);
       break;
     case SEGMENT_FILE:
-      r = file_extents (d, d->plan.fds[s->index], at, len, offset, one,
-                        fn, opaque);
+      r = file_extents (d, d->plan.fds[s->index], at, len, offset, one, fn,
+                        opaque);
       break;
     case SEGMENT_NODE:
       c.base = at;
       c.shift = offset;
       r = remote_extents (d->remotes[s->index], len, at, node_extent, &c);
       if (c.done > 0 && c.done < len)
-        return r;               /* the rest when it is asked for */
+        return r; /* the rest when it is asked for */
       break;
     }
     if (r == -1 || one)

@@ -19,8 +19,8 @@ struct disk;
  */
 extern struct disk *disk_new_plan (const char *name, struct plan *plan);
 /* All of the default export of a server: takes over CHILD. */
-extern struct disk *disk_new_child (const char *name, struct child *child,
-                                    const char *export);
+extern struct disk *
+disk_new_child (const char *name, struct child *child, const char *export);
 extern struct disk *disk_new_uri (const char *uri);
 extern void disk_free (struct disk *d);
 
@@ -28,17 +28,17 @@ extern void disk_free (struct disk *d);
  * reason has been logged).  Ranges lie inside the disk.
  */
 extern int disk_size (struct disk *d, uint64_t *size);
-extern int disk_pread (struct disk *d, void *buf, size_t count,
-                       uint64_t offset);
+extern int
+disk_pread (struct disk *d, void *buf, size_t count, uint64_t offset);
 extern int disk_cache (struct disk *d, uint64_t count, uint64_t offset);
 /* Ranges that follow each other from OFFSET, not beyond OFFSET + COUNT; at
  * least one.
  */
-extern int disk_extents (struct disk *d, uint64_t count, uint64_t offset,
-                         bool one,
-                         int (*fn) (void *opaque, uint64_t offset,
-                                    uint64_t len, bool hole, bool zero),
-                         void *opaque);
+extern int
+disk_extents (struct disk *d, uint64_t count, uint64_t offset, bool one,
+              int (*fn) (void *opaque, uint64_t offset, uint64_t len, bool hole,
+                         bool zero),
+              void *opaque);
 /* disk_cache does something. */
 extern bool disk_can_cache (const struct disk *d);
 /* The size is known without starting anything. */

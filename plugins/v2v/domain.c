@@ -42,13 +42,20 @@ unit_bytes (const char *s)
     const char *word;
     uint64_t bytes;
   } units[] = {
-    { "b", 1 }, { "bytes", 1 },
-    { "KB", 1000 }, { "MB", 1000000 }, { "GB", 1000000000 },
+    { "b", 1 },
+    { "bytes", 1 },
+    { "KB", 1000 },
+    { "MB", 1000000 },
+    { "GB", 1000000000 },
     { "TB", 1000000000000 },
-    { "k", 1 << 10 }, { "KiB", 1 << 10 },
-    { "M", 1 << 20 }, { "MiB", 1 << 20 },
-    { "G", 1 << 30 }, { "GiB", 1 << 30 },
-    { "T", UINT64_C (1) << 40 }, { "TiB", UINT64_C (1) << 40 },
+    { "k", 1 << 10 },
+    { "KiB", 1 << 10 },
+    { "M", 1 << 20 },
+    { "MiB", 1 << 20 },
+    { "G", 1 << 30 },
+    { "GiB", 1 << 30 },
+    { "T", UINT64_C (1) << 40 },
+    { "TiB", UINT64_C (1) << 40 },
   };
   size_t i;
 
@@ -73,9 +80,9 @@ get_memory (xmlNode *dom, struct vm *vm, struct diag *d)
   if (bytes == 0)
     return diag_error (d, "line %u: memory: the unit \"%.40s\" is not known",
                        xml_line (n), unit);
-  if (!whole_number (s, &vm->memory)
-      || __builtin_mul_overflow (vm->memory, bytes, &vm->memory)
-      || vm->memory == 0 || vm->memory > INT64_MAX)
+  if (!whole_number (s, &vm->memory) ||
+      __builtin_mul_overflow (vm->memory, bytes, &vm->memory) ||
+      vm->memory == 0 || vm->memory > INT64_MAX)
     return diag_error (d, "line %u: memory: \"%.40s\" is not a size",
                        xml_line (n), s);
   return 0;
@@ -90,8 +97,10 @@ count_attr (xmlNode *n, const char *name, unsigned *r, struct diag *d)
 
   *r = 0;
   if (s && (!whole_number (s, &v) || v == 0 || v > 65536))
-    return diag_error (d, "line %u: %s=\"%.40s\" is not a number from 1 to "
-                       "65536", xml_line (n), name, s);
+    return diag_error (d,
+                       "line %u: %s=\"%.40s\" is not a number from 1 to "
+                       "65536",
+                       xml_line (n), name, s);
   *r = v;
   return 0;
 }
@@ -106,23 +115,25 @@ get_cpu (xmlNode *dom, struct vm *vm, struct diag *d)
   uint64_t v = 0;
 
   if (take (&vm->cpu_vendor, xml_text (xml_child (cpu, "vendor")), "vendor",
-            d) == -1
-      || take (&vm->cpu_model, xml_text (xml_child (cpu, "model")), "model",
-               d) == -1
-      || count_attr (topology, "sockets", &sockets, d) == -1
-      || count_attr (topology, "dies", &dies, d) == -1
-      || count_attr (topology, "cores", &cores, d) == -1
-      || count_attr (topology, "threads", &threads, d) == -1)
+            d) == -1 ||
+      take (&vm->cpu_model, xml_text (xml_child (cpu, "model")), "model", d) ==
+        -1 ||
+      count_attr (topology, "sockets", &sockets, d) == -1 ||
+      count_attr (topology, "dies", &dies, d) == -1 ||
+      count_attr (topology, "cores", &cores, d) == -1 ||
+      count_attr (topology, "threads", &threads, d) == -1)
     return -1;
   cores *= dies ? dies : 1;
   if (s) {
     if (!whole_number (s, &v) || v == 0 || v > 65536)
-      return diag_error (d, "line %u: vcpu: \"%.40s\" is not a number from 1 "
-                         "to 65536", xml_line (n), s);
+      return diag_error (d,
+                         "line %u: vcpu: \"%.40s\" is not a number from 1 "
+                         "to 65536",
+                         xml_line (n), s);
   }
   else {
-    v = (uint64_t)(sockets ? sockets : 1) * (cores ? cores : 1)
-      * (threads ? threads : 1);
+    v = (uint64_t)(sockets ? sockets : 1) * (cores ? cores : 1) *
+        (threads ? threads : 1);
     if (v > 65536)
       return diag_error (d, "line %u: the topology has more than 65536 CPUs",
                          xml_line (topology));
@@ -171,7 +182,7 @@ get_os (xmlNode *dom, struct vm *vm, struct diag *d)
     vm->rtc_utc = VM_NO;
   if (take (&vm->nvram, xml_text (xml_child (os, "nvram")), "nvram", d) == -1)
     return -1;
-  if (vm->nvram == NULL)        /* <nvram type='file'><source file=/> */
+  if (vm->nvram == NULL) /* <nvram type='file'><source file=/> */
     return take (&vm->nvram, xml_attr (xml_path (os, "nvram/source"), "file"),
                  "nvram", d);
   return 0;
@@ -218,39 +229,37 @@ get_display (xmlNode *devices, struct vm_display *v, struct diag *d)
   if (g == NULL)
     return 0;
   listen = xml_child (g, "listen");
-  if (set_string (&v->type, type, "graphics", d) == -1
-      || take (&v->keymap, xml_attr (g, "keymap"), "keymap", d) == -1
-      || take (&v->password, xml_attr (g, "passwd"), "passwd", d) == -1
-      || take (&v->listen_type, xml_attr (listen, "type"), "listen",
-               d) == -1)
+  if (set_string (&v->type, type, "graphics", d) == -1 ||
+      take (&v->keymap, xml_attr (g, "keymap"), "keymap", d) == -1 ||
+      take (&v->password, xml_attr (g, "passwd"), "passwd", d) == -1 ||
+      take (&v->listen_type, xml_attr (listen, "type"), "listen", d) == -1)
     return -1;
-  if (v->listen_type && strcmp (v->listen_type, "address") != 0
-      && strcmp (v->listen_type, "network") != 0
-      && strcmp (v->listen_type, "socket") != 0
-      && strcmp (v->listen_type, "none") != 0) {
+  if (v->listen_type && strcmp (v->listen_type, "address") != 0 &&
+      strcmp (v->listen_type, "network") != 0 &&
+      strcmp (v->listen_type, "socket") != 0 &&
+      strcmp (v->listen_type, "none") != 0) {
     diag_warn (d, "line %u: listen type=\"%.40s\" is not known: ignored",
                xml_line (listen), v->listen_type);
     free (v->listen_type);
     v->listen_type = NULL;
   }
-  if (take (&v->listen, xml_attr (listen, v->listen_type
-                                  && v->listen_type[0] == 'n'
-                                  ? "network" : v->listen_type
-                                  && v->listen_type[0] == 's'
-                                  ? "socket" : "address"),
+  if (take (&v->listen,
+            xml_attr (listen,
+                      v->listen_type && v->listen_type[0] == 'n'   ? "network"
+                      : v->listen_type && v->listen_type[0] == 's' ? "socket"
+                                                                   : "address"),
             "listen", d) == -1)
     return -1;
   if (listen == NULL) {
     if (take (&v->listen, xml_attr (g, "listen"), "listen", d) == -1)
       return -1;
-    if (v->listen && set_string (&v->listen_type, "address", "listen",
-                                 d) == -1)
+    if (v->listen && set_string (&v->listen_type, "address", "listen", d) == -1)
       return -1;
   }
   autoport = xml_attr (g, "autoport");
   port = xml_attr (g, "port");
-  if (autoport && strcmp (autoport, "no") == 0 && port
-      && whole_number (port, &n) && n > 0 && n < 65536)
+  if (autoport && strcmp (autoport, "no") == 0 && port &&
+      whole_number (port, &n) && n > 0 && n < 65536)
     v->port = (int)n;
   return 0;
 }
@@ -278,14 +287,12 @@ get_sound (xmlNode *devices, struct vm *vm, struct diag *d)
 static int
 get_tpm (xmlNode *devices, struct vm *vm, struct diag *d)
 {
-  xmlNode *n = xml_child (devices, "tpm"), *backend = xml_child (n,
-                                                                 "backend");
+  xmlNode *n = xml_child (devices, "tpm"), *backend = xml_child (n, "backend");
 
   if (n == NULL)
     return 0;
-  if (take (&vm->tpm_model, xml_attr (n, "model"), "tpm", d) == -1
-      || take (&vm->tpm_version, xml_attr (backend, "version"), "tpm",
-               d) == -1)
+  if (take (&vm->tpm_model, xml_attr (n, "model"), "tpm", d) == -1 ||
+      take (&vm->tpm_version, xml_attr (backend, "version"), "tpm", d) == -1)
     return -1;
   return vm->tpm_model ? 0 : set_string (&vm->tpm_model, "tpm-tis", "tpm", d);
 }
@@ -294,8 +301,9 @@ get_tpm (xmlNode *devices, struct vm *vm, struct diag *d)
 static int
 slot_of (const char *dev)
 {
-  static const char *const prefixes[] = { "hd", "sd", "vd", "xvd", "fd",
-                                          "ubd" };
+  static const char *const prefixes[] = {
+    "hd", "sd", "vd", "xvd", "fd", "ubd"
+  };
   size_t i, n;
   const char *p;
   uint64_t v;
@@ -328,8 +336,8 @@ scsi_controller (xmlNode *devices, const char *index)
     CLEANUP_FREE char *type = xml_attr (n, "type");
     CLEANUP_FREE char *i = xml_attr (n, "index");
 
-    if (type && strcmp (type, "scsi") == 0
-        && (index == NULL || (i && strcmp (i, index) == 0)))
+    if (type && strcmp (type, "scsi") == 0 &&
+        (index == NULL || (i && strcmp (i, index) == 0)))
       return n;
   }
   return NULL;
@@ -342,9 +350,9 @@ controller_of (xmlNode *devices, xmlNode *disk, char **model, struct diag *d)
     const char *bus;
     enum vm_controller controller;
   } buses[] = {
-    { "ide", VM_CONTROLLER_IDE }, { "sata", VM_CONTROLLER_SATA },
+    { "ide", VM_CONTROLLER_IDE },   { "sata", VM_CONTROLLER_SATA },
     { "scsi", VM_CONTROLLER_SCSI }, { "virtio", VM_CONTROLLER_VIRTIO_BLK },
-    { "xen", VM_CONTROLLER_XEN }, { "fdc", VM_CONTROLLER_FLOPPY },
+    { "xen", VM_CONTROLLER_XEN },   { "fdc", VM_CONTROLLER_FLOPPY },
     { "nvme", VM_CONTROLLER_NVME },
   };
   xmlNode *target = xml_child (disk, "target"), *c;
@@ -355,12 +363,14 @@ controller_of (xmlNode *devices, xmlNode *disk, char **model, struct diag *d)
   size_t i;
 
   *model = NULL;
-  if (bus == NULL) {            /* what libvirt makes of the name */
-    bus = strdup (dev == NULL ? "" : strncmp (dev, "hd", 2) == 0 ? "ide"
-                  : strncmp (dev, "sd", 2) == 0 ? "scsi"
-                  : strncmp (dev, "vd", 2) == 0 ? "virtio"
+  if (bus == NULL) { /* what libvirt makes of the name */
+    bus = strdup (dev == NULL                    ? ""
+                  : strncmp (dev, "hd", 2) == 0  ? "ide"
+                  : strncmp (dev, "sd", 2) == 0  ? "scsi"
+                  : strncmp (dev, "vd", 2) == 0  ? "virtio"
                   : strncmp (dev, "xvd", 3) == 0 ? "xen"
-                  : strncmp (dev, "fd", 2) == 0 ? "fdc" : "");
+                  : strncmp (dev, "fd", 2) == 0  ? "fdc"
+                                                 : "");
     if (bus == NULL)
       return VM_CONTROLLER_UNKNOWN;
   }
@@ -368,8 +378,8 @@ controller_of (xmlNode *devices, xmlNode *disk, char **model, struct diag *d)
     if (strcmp (buses[i].bus, bus) == 0)
       break;
   if (i == V2V_ARRAY_SIZE (buses)) {
-    diag_warn (d, "line %u: the bus \"%.40s\" is not known",
-               xml_line (disk), bus);
+    diag_warn (d, "line %u: the bus \"%.40s\" is not known", xml_line (disk),
+               bus);
     return VM_CONTROLLER_UNKNOWN;
   }
   if (buses[i].controller != VM_CONTROLLER_SCSI)
@@ -377,7 +387,8 @@ controller_of (xmlNode *devices, xmlNode *disk, char **model, struct diag *d)
   c = scsi_controller (devices, index);
   *model = xml_attr (c, "model");
   return *model && strncmp (*model, "virtio-", 7) == 0
-    ? VM_CONTROLLER_VIRTIO_SCSI : VM_CONTROLLER_SCSI;
+           ? VM_CONTROLLER_VIRTIO_SCSI
+           : VM_CONTROLLER_SCSI;
 }
 
 /* <boot order=N/>, or 0. */
@@ -430,11 +441,11 @@ network_source (xmlNode *source, struct disk_ref *ref, struct diag *d)
   if (path == NULL)
     return diag_memory (d);
   http = strcmp (protocol, "http") == 0 || strcmp (protocol, "https") == 0;
-  if (!http && strcmp (protocol, "nbd") != 0
-      && strcmp (protocol, "ssh") != 0)
-    return diag_error (d, "line %u: disks of protocol \"%.40s\" cannot be "
-                       "read: only nbd, http, https and ssh", line,
-                       protocol);
+  if (!http && strcmp (protocol, "nbd") != 0 && strcmp (protocol, "ssh") != 0)
+    return diag_error (d,
+                       "line %u: disks of protocol \"%.40s\" cannot be "
+                       "read: only nbd, http, https and ssh",
+                       line, protocol);
   if (port && (!whole_number (port, &n) || n < 1 || n > 65535))
     return diag_error (d, "line %u: the port \"%.40s\" is not valid",
                        xml_line (host), port);
@@ -453,25 +464,26 @@ network_source (xmlNode *source, struct disk_ref *ref, struct diag *d)
       colon = strchr (hostname, ':');
       r = asprintf (&ref->location, "%s://%s%s%s:%" PRIu64 "/%s",
                     tls && strcmp (tls, "yes") == 0 ? "nbds" : "nbd",
-                    colon ? "[" : "", hostname, colon ? "]" : "",
-                    n ? n : 10809, path);
+                    colon ? "[" : "", hostname, colon ? "]" : "", n ? n : 10809,
+                    path);
     }
     return r == -1 ? diag_memory (d) : 0;
   }
   if (hostname == NULL || name == NULL)
     return diag_error (d, "line %u: the source has no host or no name", line);
   colon = strchr (hostname, ':');
-  if (n == (strcmp (protocol, "http") == 0 ? 80u
-            : http ? 443u : 22u))
+  if (n == (strcmp (protocol, "http") == 0 ? 80u : http ? 443u : 22u))
     n = 0;
   cookie = xml_path (source, "cookies/cookie");
   if (cookie)
-    diag_warn (d, "line %u: cookies are not taken from the XML: give them "
-               "with cookie=+FILE", xml_line (cookie));
+    diag_warn (d,
+               "line %u: cookies are not taken from the XML: give them "
+               "with cookie=+FILE",
+               xml_line (cookie));
   ref->kind = http ? REF_HTTP : REF_SSH;
   if (n)
-    r = asprintf (&ref->location, "%s://%s%s%s:%" PRIu64 "%s%s%s%s",
-                  protocol, colon ? "[" : "", hostname, colon ? "]" : "", n,
+    r = asprintf (&ref->location, "%s://%s%s%s:%" PRIu64 "%s%s%s%s", protocol,
+                  colon ? "[" : "", hostname, colon ? "]" : "", n,
                   name[0] == '/' ? "" : "/", path, query ? "?" : "",
                   query ? query : "");
   else
@@ -495,8 +507,10 @@ get_source (xmlNode *disk, struct disk_ref *ref, struct diag *d)
   if (source == NULL)
     return diag_error (d, "line %u: the disk has no <source>", line);
   if (xml_child (source, "encryption") || xml_child (disk, "encryption"))
-    return diag_error (d, "line %u: disks that the host encrypts cannot be "
-                       "read", line);
+    return diag_error (d,
+                       "line %u: disks that the host encrypts cannot be "
+                       "read",
+                       line);
   if (type == NULL || strcmp (type, "file") == 0) {
     ref->kind = REF_PATH;
     ref->location = xml_attr (source, "file");
@@ -548,8 +562,8 @@ get_disk (xmlNode *devices, xmlNode *n, struct machine *m, struct diag *d)
   struct disk_ref *ref;
   struct vm_disk *disk;
 
-  if (device == NULL || strcmp (device, "disk") == 0
-      || strcmp (device, "lun") == 0) {
+  if (device == NULL || strcmp (device, "disk") == 0 ||
+      strcmp (device, "lun") == 0) {
     disk = machine_add_disk (m, &ref, d);
     if (disk == NULL || get_source (n, ref, d) == -1)
       return -1;
@@ -572,8 +586,7 @@ get_disk (xmlNode *devices, xmlNode *n, struct machine *m, struct diag *d)
   r->controller = controller;
   r->slot = dev ? slot_of (dev) : -1;
   if (r->slot == -1)
-    diag_warn (d, "line %u: the place of the drive is not known",
-               xml_line (n));
+    diag_warn (d, "line %u: the place of the drive is not known", xml_line (n));
   return 0;
 }
 
@@ -592,8 +605,10 @@ get_nic (xmlNode *n, struct vm *vm, struct diag *d)
     return 0;
   }
   if (!network && !bridge)
-    diag_warn (d, "line %u: an interface of type \"%.40s\": its connection "
-               "is not taken over", xml_line (n), type ? type : "");
+    diag_warn (d,
+               "line %u: an interface of type \"%.40s\": its connection "
+               "is not taken over",
+               xml_line (n), type ? type : "");
   nic = vm_add_nic (vm);
   if (nic == NULL)
     return diag_memory (d);
@@ -652,11 +667,9 @@ get_devices (xmlNode *dom, struct machine *m, struct diag *d)
     if (get_nic (n, m->vm, d) == -1)
       return -1;
   for (n = xml_child (devices, "hostdev"); n; n = xml_next (n))
-    diag_warn (d, "line %u: a passed-through device is ignored",
-               xml_line (n));
-  if (get_display (devices, &m->vm->display, d) == -1
-      || get_sound (devices, m->vm, d) == -1
-      || get_tpm (devices, m->vm, d) == -1)
+    diag_warn (d, "line %u: a passed-through device is ignored", xml_line (n));
+  if (get_display (devices, &m->vm->display, d) == -1 ||
+      get_sound (devices, m->vm, d) == -1 || get_tpm (devices, m->vm, d) == -1)
     return -1;
   boot_from_os (dom, m->vm);
   if (m->vm->nr_disks == 0)
@@ -691,8 +704,7 @@ get_uuid (xmlNode *dom, struct vm *vm, struct diag *d)
 }
 
 int
-domain_parse (const char *text, size_t len, struct machine *m,
-              struct diag *d)
+domain_parse (const char *text, size_t len, struct machine *m, struct diag *d)
 {
   xmlDoc *doc;
   xmlNode *dom;
@@ -707,25 +719,23 @@ domain_parse (const char *text, size_t len, struct machine *m,
     return -1;
   dom = xmlDocGetRootElement (doc);
   if (strcmp ((const char *)dom->name, "domain") != 0)
-    diag_error (d, "line %u: <%.40s> is not a libvirt <domain>",
-                xml_line (dom), (const char *)dom->name);
-  else if (take (&vm->hypervisor, xml_attr (dom, "type"), "type", d) == 0
-           && take (&vm->name, xml_text (xml_child (dom, "name")), "name",
-                    d) == 0
-           && take (&vm->genid, xml_text (xml_child (dom, "genid")), "genid",
-                    d) == 0
-           && take (&vm->os_hint, xml_attr (xml_find (xml_child
-                                                      (dom, "metadata"),
-                                                      "os"), "id"),
-                    "metadata", d) == 0
-           && take (&m->datacenter, xml_text (xml_child
-                                              (dom, "datacenterpath")),
-                    "datacenterpath", d) == 0
-           && take (&m->moref, xml_text (xml_child (dom, "moref")), "moref",
-                    d) == 0
-           && get_uuid (dom, vm, d) == 0
-           && get_memory (dom, vm, d) == 0 && get_cpu (dom, vm, d) == 0
-           && get_os (dom, vm, d) == 0 && get_features (dom, vm, d) == 0) {
+    diag_error (d, "line %u: <%.40s> is not a libvirt <domain>", xml_line (dom),
+                (const char *)dom->name);
+  else if (take (&vm->hypervisor, xml_attr (dom, "type"), "type", d) == 0 &&
+           take (&vm->name, xml_text (xml_child (dom, "name")), "name", d) ==
+             0 &&
+           take (&vm->genid, xml_text (xml_child (dom, "genid")), "genid", d) ==
+             0 &&
+           take (&vm->os_hint,
+                 xml_attr (xml_find (xml_child (dom, "metadata"), "os"), "id"),
+                 "metadata", d) == 0 &&
+           take (&m->datacenter, xml_text (xml_child (dom, "datacenterpath")),
+                 "datacenterpath", d) == 0 &&
+           take (&m->moref, xml_text (xml_child (dom, "moref")), "moref", d) ==
+             0 &&
+           get_uuid (dom, vm, d) == 0 && get_memory (dom, vm, d) == 0 &&
+           get_cpu (dom, vm, d) == 0 && get_os (dom, vm, d) == 0 &&
+           get_features (dom, vm, d) == 0) {
     if (vm->hypervisor == NULL)
       diag_error (d, "line %u: the domain has no type", xml_line (dom));
     else if (vm->name == NULL)

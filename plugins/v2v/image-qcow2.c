@@ -54,9 +54,9 @@ add_cluster (struct map *m, uint64_t entry)
       return plan_add (p, SEGMENT_ZERO, 0, 0, len, m->d);
     if (offset == 0 && (entry & ZERO) == 0 && !m->has_backing)
       return plan_add (p, SEGMENT_ZERO, 0, 0, len, m->d);
-    if (offset != 0 && (entry & ZERO) == 0
-        && (offset & (m->cluster - 1)) == 0
-        && offset <= m->b->size && m->cluster <= m->b->size - offset)
+    if (offset != 0 && (entry & ZERO) == 0 &&
+        (offset & (m->cluster - 1)) == 0 && offset <= m->b->size &&
+        m->cluster <= m->b->size - offset)
       return plan_add (p, SEGMENT_FILE, m->file, m->b->offset + offset, len,
                        m->d);
   }
@@ -73,10 +73,9 @@ add_table (struct map *m, uint64_t entry, uint64_t *table)
 
   if (offset == 0 && !m->has_backing)
     return plan_add (m->plan, SEGMENT_ZERO, 0, 0, len, m->d);
-  if (offset == 0 || (offset & (m->cluster - 1)) != 0
-      || !blob_pread (m->b, table, m->cluster, offset))
-    return plan_add (m->plan, SEGMENT_NODE, m->node, m->plan->size, len,
-                     m->d);
+  if (offset == 0 || (offset & (m->cluster - 1)) != 0 ||
+      !blob_pread (m->b, table, m->cluster, offset))
+    return plan_add (m->plan, SEGMENT_NODE, m->node, m->plan->size, len, m->d);
   for (i = 0; i < n && m->plan->size < m->size; ++i)
     if (add_cluster (m, be64toh (table[i])) == -1)
       return -1;
@@ -88,7 +87,11 @@ image_map_qcow2 (const struct blob *b, const char *header, uint64_t size,
                  bool has_backing, uint32_t node, struct plan *r,
                  struct diag *d)
 {
-  struct map m = { .plan = r, .b = b, .d = d, .node = node, .size = size,
+  struct map m = { .plan = r,
+                   .b = b,
+                   .d = d,
+                   .node = node,
+                   .size = size,
                    .has_backing = has_backing };
   CLEANUP_FREE uint64_t *l1 = NULL, *table = NULL;
   uint32_t bits, l1_size, version;

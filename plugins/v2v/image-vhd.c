@@ -68,8 +68,7 @@ dynamic (const struct blob *b, uint64_t header, uint64_t size, int file,
   unsigned char h[1024];
   uint64_t offset, entries, block, bitmap, i, at, len;
 
-  if (!blob_pread (b, h, sizeof h, header)
-      || memcmp (h, "cxsparse", 8) != 0)
+  if (!blob_pread (b, h, sizeof h, header) || memcmp (h, "cxsparse", 8) != 0)
     return diag_error (d, "VHD: no dynamic disk header at byte %" PRIu64,
                        header);
   if (!checksum_ok (h, sizeof h, 36))
@@ -97,8 +96,10 @@ dynamic (const struct blob *b, uint64_t header, uint64_t size, int file,
     }
     at = at * 512 + bitmap;
     if (at > b->size || len > b->size - at)
-      return diag_error (d, "VHD: block %" PRIu64 " lies outside of the "
-                         "file", i);
+      return diag_error (d,
+                         "VHD: block %" PRIu64 " lies outside of the "
+                         "file",
+                         i);
     if (plan_add (r, SEGMENT_FILE, file, b->offset + at, len, d) == -1)
       return -1;
   }
@@ -117,11 +118,10 @@ image_vhd (struct image_context *ctx, const struct blob *b, struct plan *r,
   /* The footer is the last sector (511 bytes in files of old versions);
    * of dynamic disks there is a copy at the start.
    */
-  if (b->size < 512
-      || ((!blob_pread (b, f, 512, b->size - 512)
-           || memcmp (f, "conectix", 8) != 0)
-          && (!blob_pread (b, f, 512, 0)
-              || memcmp (f, "conectix", 8) != 0)))
+  if (b->size < 512 ||
+      ((!blob_pread (b, f, 512, b->size - 512) ||
+        memcmp (f, "conectix", 8) != 0) &&
+       (!blob_pread (b, f, 512, 0) || memcmp (f, "conectix", 8) != 0)))
     return diag_error (d, "not a vhd image: no footer");
   if (!checksum_ok (f, sizeof f, 64))
     return diag_error (d, "VHD: the footer is damaged");
@@ -140,7 +140,7 @@ image_vhd (struct image_context *ctx, const struct blob *b, struct plan *r,
     return dynamic (b, be (f + 16, 8), size, file, r, d);
   case 4:
     return diag_error (d, "a differencing VHD depends on another image: "
-                       "merge it first");
+                          "merge it first");
   default:
     return diag_error (d, "VHD: disk type %" PRIu64 " is not known",
                        be (f + 60, 4));
@@ -193,8 +193,8 @@ image_vhdx (struct image_context *ctx, const struct blob *b, struct plan *r,
   at = metadata_region (b, 192 * 1024);
   if (at == 0)
     at = metadata_region (b, 256 * 1024);
-  if (at == 0 || !blob_pread (b, h, sizeof h, at)
-      || memcmp (h, "metadata", 8) != 0)
+  if (at == 0 || !blob_pread (b, h, sizeof h, at) ||
+      memcmp (h, "metadata", 8) != 0)
     return diag_error (d, "VHDX: the metadata region is damaged");
   n = le (h + 10, 2);
   for (i = 0; i < n && i < 2047; ++i) {
@@ -206,7 +206,7 @@ image_vhdx (struct image_context *ctx, const struct blob *b, struct plan *r,
       parameters = true;
       if (v[4] & 2)
         return diag_error (d, "a differencing VHDX depends on another "
-                           "image: merge it first");
+                              "image: merge it first");
     }
     else if (memcmp (e, guid_size, 16) == 0) {
       if (!blob_pread (b, v, 8, at + le (e + 16, 4)))
@@ -219,8 +219,10 @@ image_vhdx (struct image_context *ctx, const struct blob *b, struct plan *r,
   file = image_file_node (ctx, b, d);
   if (file == NULL)
     return -1;
-  if (asprintf (&json, "{\"driver\":\"vhdx\",\"read-only\":true,"
-                "\"file\":%s}", file) == -1)
+  if (asprintf (&json,
+                "{\"driver\":\"vhdx\",\"read-only\":true,"
+                "\"file\":%s}",
+                file) == -1)
     return diag_memory (d);
   if (plan_add_node (r, json, d) == -1)
     return -1;

@@ -55,8 +55,8 @@ descriptor_node (struct image_context *ctx, struct blob b, uint64_t sectors,
   int i, fd;
 
   /* It is a name in there, so a sparse extent must be a file of its own. */
-  if (!flat && (fstat (b.fd, &st) == -1 || b.offset != 0
-                || b.size != (uint64_t)st.st_size))
+  if (!flat && (fstat (b.fd, &st) == -1 || b.offset != 0 ||
+                b.size != (uint64_t)st.st_size))
     if (container_copy_alone (ctx->c, &b, &b, d) == -1)
       return NULL;
   if (b.offset % 512 != 0) {
@@ -66,13 +66,15 @@ descriptor_node (struct image_context *ctx, struct blob b, uint64_t sectors,
   i = plan_add_fd (ctx->plan, b.fd, d);
   if (i == -1)
     return NULL;
-  i = asprintf (&text, "# Disk DescriptorFile\nversion=1\nCID=fffffffe\n"
+  i = asprintf (&text,
+                "# Disk DescriptorFile\nversion=1\nCID=fffffffe\n"
                 "parentCID=%s\ncreateType=\"%s\"\n"
                 "RW %" PRIu64 " %s \"/proc/self/fd/%d\"",
                 has_parent ? "fffffffe\nparentFileNameHint=\"parent\""
-                : "ffffffff",
-                flat ? "monolithicFlat"
-                : type[0] == 'V' ? "vmfsSparse" : "twoGbMaxExtentSparse",
+                           : "ffffffff",
+                flat             ? "monolithicFlat"
+                : type[0] == 'V' ? "vmfsSparse"
+                                 : "twoGbMaxExtentSparse",
                 sectors, type, PLAN_FIRST_FD + i);
   if (i == -1) {
     text = NULL;
@@ -88,13 +90,13 @@ descriptor_node (struct image_context *ctx, struct blob b, uint64_t sectors,
     diag_memory (d);
     return NULL;
   }
-  if (write (fd, text, i) != i
-      || dprintf (fd, flat ? " %" PRIu64 "\n" : "\n", b.offset / 512) < 1
-      || fstat (fd, &st) == -1) {
+  if (write (fd, text, i) != i ||
+      dprintf (fd, flat ? " %" PRIu64 "\n" : "\n", b.offset / 512) < 1 ||
+      fstat (fd, &st) == -1) {
     diag_error (d, "memfd: %m");
     return NULL;
   }
-  desc = (struct blob) { .fd = fd, .offset = 0, .size = st.st_size };
+  desc = (struct blob){ .fd = fd, .offset = 0, .size = st.st_size };
   return image_file_node (ctx, &desc, d);
 }
 
@@ -114,10 +116,10 @@ parent_node (struct image_context *ctx, const struct plan *parent,
     return NULL;
   }
   s = plan_find (parent, start, &n);
-  if (n < len || (s->kind == SEGMENT_NODE
-                  && (s->start != start || s->offset != 0 || n != len))) {
+  if (n < len || (s->kind == SEGMENT_NODE &&
+                  (s->start != start || s->offset != 0 || n != len))) {
     diag_error (d, "the parent's extents are not those of the image: merge "
-                "the snapshots first");
+                   "the snapshots first");
     return NULL;
   }
   if (s->kind == SEGMENT_ZERO) {
@@ -134,14 +136,16 @@ parent_node (struct image_context *ctx, const struct plan *parent,
     }
     return plan_add_ref (ctx->plan, json, d);
   }
-  b = (struct blob) { .fd = parent->fds[s->index],
-                      .offset = s->offset + (start - s->start),
-                      .size = len };
+  b = (struct blob){ .fd = parent->fds[s->index],
+                     .offset = s->offset + (start - s->start),
+                     .size = len };
   file = descriptor_node (ctx, b, len / 512, "FLAT", false, d);
   if (file == NULL)
     return NULL;
-  if (asprintf (&json, "{\"driver\":\"vmdk\",\"read-only\":true,"
-                "\"file\":%s,\"backing\":null}", file) == -1) {
+  if (asprintf (&json,
+                "{\"driver\":\"vmdk\",\"read-only\":true,"
+                "\"file\":%s,\"backing\":null}",
+                file) == -1) {
     diag_memory (d);
     return NULL;
   }
@@ -152,9 +156,8 @@ parent_node (struct image_context *ctx, const struct plan *parent,
  * own.  PARENT may be NULL.
  */
 static int
-add_sparse (struct image_context *ctx, const struct blob *b,
-            uint64_t sectors, const struct plan *parent, struct plan *r,
-            struct diag *d)
+add_sparse (struct image_context *ctx, const struct blob *b, uint64_t sectors,
+            const struct plan *parent, struct plan *r, struct diag *d)
 {
   CLEANUP_FREE char *file = NULL, *backing = NULL;
   char h[512], *json;
@@ -177,8 +180,10 @@ add_sparse (struct image_context *ctx, const struct blob *b,
   if (capacity > INT64_MAX / 512)
     return diag_error (d, "the disk is larger than 2^63 bytes");
   if (sectors && sectors > capacity)
-    return diag_error (d, "the extent has %" PRIu64 " sectors, the "
-                       "descriptor says %" PRIu64, capacity, sectors);
+    return diag_error (d,
+                       "the extent has %" PRIu64 " sectors, the "
+                       "descriptor says %" PRIu64,
+                       capacity, sectors);
   if (parent) {
     backing = parent_node (ctx, parent, r->size,
                            (sectors ? sectors : capacity) * 512, d);
@@ -186,14 +191,16 @@ add_sparse (struct image_context *ctx, const struct blob *b,
       return -1;
   }
   file = sectors || parent || ctx->depth > 0
-    ? descriptor_node (ctx, *b, sectors ? sectors : capacity,
-                       h[0] == 'K' ? "SPARSE" : "VMFSSPARSE",
-                       parent != NULL, d)
-    : image_file_node (ctx, b, d);
+           ? descriptor_node (ctx, *b, sectors ? sectors : capacity,
+                              h[0] == 'K' ? "SPARSE" : "VMFSSPARSE",
+                              parent != NULL, d)
+           : image_file_node (ctx, b, d);
   if (file == NULL)
     return -1;
-  if (asprintf (&json, "{\"driver\":\"vmdk\",\"read-only\":true,\"file\":%s,"
-                "\"backing\":%s}", file, backing ? backing : "null") == -1)
+  if (asprintf (&json,
+                "{\"driver\":\"vmdk\",\"read-only\":true,\"file\":%s,"
+                "\"backing\":%s}",
+                file, backing ? backing : "null") == -1)
     return diag_memory (d);
   if (plan_add_node (r, json, d) == -1)
     return -1;
@@ -203,8 +210,8 @@ add_sparse (struct image_context *ctx, const struct blob *b,
 
 /* A hosted sparse file that stands alone. */
 static int
-sparse_image (struct image_context *ctx, const struct blob *b,
-              const char *name, struct plan *r, struct diag *d)
+sparse_image (struct image_context *ctx, const struct blob *b, const char *name,
+              struct plan *r, struct diag *d)
 {
   CLEANUP_FREE char *text = NULL;
   struct vmdk_descriptor desc = { .parent_cid = UINT32_MAX };
@@ -219,8 +226,8 @@ sparse_image (struct image_context *ctx, const struct blob *b,
   offset = le (h + 28, 8);
   len = le (h + 36, 8);
   if (offset && len) {
-    if (offset > b->size / 512 || len > MAX_DESCRIPTOR / 512
-        || len * 512 > b->size - offset * 512)
+    if (offset > b->size / 512 || len > MAX_DESCRIPTOR / 512 ||
+        len * 512 > b->size - offset * 512)
       return diag_error (d, "VMDK: the descriptor lies outside of the file");
     text = malloc (len * 512);
     if (text == NULL)
@@ -234,18 +241,18 @@ sparse_image (struct image_context *ctx, const struct blob *b,
   }
   /* Others look for the parent here whatever the header says. */
   n = V2V_MIN (b->size - 512, sizeof qemu - 1);
-  if (desc.parent == NULL && blob_pread (b, qemu, n, 512)
-      && memmem (qemu, n, "parentFileNameHint", 18)) {
+  if (desc.parent == NULL && blob_pread (b, qemu, n, 512) &&
+      memmem (qemu, n, "parentFileNameHint", 18)) {
     diag_error (d, "VMDK: a hidden reference to a parent: refused");
     goto out;
   }
   if (desc.parent && desc.parent_cid != UINT32_MAX) {
-    if (image_reference (ctx, name, "parent", desc.parent, "vmdk",
-                         &parent, d) == -1)
+    if (image_reference (ctx, name, "parent", desc.parent, "vmdk", &parent,
+                         d) == -1)
       goto out;
   }
   ret = add_sparse (ctx, b, 0, parent.size ? &parent : NULL, r, d);
- out:
+out:
   vmdk_free_descriptor (&desc);
   plan_free (&parent);
   return ret;
@@ -269,9 +276,10 @@ add_extent (struct image_context *ctx, const char *name,
     return diag_error (d, "the extent \"%s\" does not exist", e->name);
   if (e->type == VMDK_FLAT) {
     if (offset > b.size || len > b.size - offset)
-      return diag_error (d, "the extent \"%s\" is %" PRIu64 " bytes long, "
-                         "the descriptor needs %" PRIu64, e->name, b.size,
-                         offset + len);
+      return diag_error (d,
+                         "the extent \"%s\" is %" PRIu64 " bytes long, "
+                         "the descriptor needs %" PRIu64,
+                         e->name, b.size, offset + len);
     i = plan_add_fd (r, b.fd, d);
     if (i == -1)
       return -1;
@@ -283,8 +291,8 @@ add_extent (struct image_context *ctx, const char *name,
 }
 
 int
-image_vmdk (struct image_context *ctx, const struct blob *b,
-            const char *name, struct plan *r, struct diag *d)
+image_vmdk (struct image_context *ctx, const struct blob *b, const char *name,
+            struct plan *r, struct diag *d)
 {
   CLEANUP_FREE char *text = NULL;
   struct vmdk_descriptor desc;
@@ -312,23 +320,23 @@ image_vmdk (struct image_context *ctx, const struct blob *b,
   if (desc.parent_cid != UINT32_MAX) {
     if (desc.parent == NULL) {
       diag_error (d, "VMDK descriptor: there is a parentCID, but no "
-                  "parentFileNameHint");
+                     "parentFileNameHint");
       goto out;
     }
-    if (image_reference (ctx, name, "parent", desc.parent, "vmdk",
-                         &parent, d) == -1)
+    if (image_reference (ctx, name, "parent", desc.parent, "vmdk", &parent,
+                         d) == -1)
       goto out;
   }
   for (i = 0; i < desc.nr_extents; ++i)
-    if (add_extent (ctx, name, &desc.extents[i],
-                    parent.size ? &parent : NULL, r, d) == -1) {
+    if (add_extent (ctx, name, &desc.extents[i], parent.size ? &parent : NULL,
+                    r, d) == -1) {
       snprintf (where, sizeof where, "VMDK descriptor, line %u",
                 desc.extents[i].line);
       diag_prefix (d, where);
       goto out;
     }
   ret = 0;
- out:
+out:
   vmdk_free_descriptor (&desc);
   plan_free (&parent);
   return ret;

@@ -42,9 +42,9 @@
 static const struct {
   const char *word, *format;
 } formats[] = {
-  { "raw", "raw" }, { "img", "raw" }, { "bin", "raw" },
+  { "raw", "raw" },     { "img", "raw" },   { "bin", "raw" },
   { "qcow2", "qcow2" }, { "vmdk", "vmdk" }, { "vdi", "vdi" },
-  { "vhd", "vhd" }, { "vpc", "vhd" }, { "vhdx", "vhdx" },
+  { "vhd", "vhd" },     { "vpc", "vhd" },   { "vhdx", "vhdx" },
 };
 
 const char *
@@ -115,8 +115,8 @@ image_mark (const struct blob *b)
     return NULL;
   if (memcmp (buf, "QFI\xfb", 4) == 0)
     return "qcow2";
-  if (memcmp (buf, "KDMV", 4) == 0
-      || strncasecmp (buf, vmdk_text, sizeof vmdk_text - 1) == 0)
+  if (memcmp (buf, "KDMV", 4) == 0 ||
+      strncasecmp (buf, vmdk_text, sizeof vmdk_text - 1) == 0)
     return "vmdk";
   if (memcmp (buf, "vhdxfile", 8) == 0)
     return "vhdx";
@@ -157,9 +157,8 @@ plan_add (struct plan *p, enum segment_kind kind, uint32_t index,
   if (len > INT64_MAX - p->size)
     return diag_error (d, "the disk is larger than 2^63 bytes");
   s = p->nr_segments ? &p->segments[p->nr_segments - 1] : NULL;
-  if (s && s->kind == kind && s->index == index
-      && (kind == SEGMENT_ZERO
-          || s->offset + (p->size - s->start) == offset)) {
+  if (s && s->kind == kind && s->index == index &&
+      (kind == SEGMENT_ZERO || s->offset + (p->size - s->start) == offset)) {
     p->size += len;
     return 0;
   }
@@ -175,9 +174,11 @@ plan_add (struct plan *p, enum segment_kind kind, uint32_t index,
     p->alloc = n;
   }
   assert (p->segments != NULL);
-  p->segments[p->nr_segments++] = (struct segment) {
-    .start = p->size, .offset = kind == SEGMENT_ZERO ? 0 : offset,
-    .index = index, .kind = kind,
+  p->segments[p->nr_segments++] = (struct segment){
+    .start = p->size,
+    .offset = kind == SEGMENT_ZERO ? 0 : offset,
+    .index = index,
+    .kind = kind,
   };
   p->size += len;
   return 0;
@@ -273,19 +274,21 @@ image_file_node (struct image_context *ctx, const struct blob *b,
   block = S_ISBLK (st.st_mode);
   whole = b->offset == 0 && (block || b->size == (uint64_t)st.st_size);
   if (whole)
-    i = asprintf (&r, "{\"driver\":\"%s\",\"read-only\":true,"
+    i = asprintf (&r,
+                  "{\"driver\":\"%s\",\"read-only\":true,"
                   "\"filename\":\"/proc/self/fd/%d\"}",
                   block ? "host_device" : "file", PLAN_FIRST_FD + i);
   else {
     /* QEMU wants whole sectors; what pads a member in an archive is part
      * of the file.
      */
-    if (b->offset % 512 != 0
-        || v2v_round_up (b->size, 512) > (uint64_t)st.st_size - b->offset) {
+    if (b->offset % 512 != 0 ||
+        v2v_round_up (b->size, 512) > (uint64_t)st.st_size - b->offset) {
       diag_error (d, "the image does not lie at whole sectors of its file");
       return NULL;
     }
-    i = asprintf (&r, "{\"driver\":\"raw\",\"read-only\":true,"
+    i = asprintf (&r,
+                  "{\"driver\":\"raw\",\"read-only\":true,"
                   "\"offset\":%" PRIu64 ",\"size\":%" PRIu64 ",\"file\":"
                   "{\"driver\":\"%s\",\"read-only\":true,"
                   "\"filename\":\"/proc/self/fd/%d\"}}",
@@ -316,7 +319,7 @@ image_range_node (struct image_context *ctx, const struct plan *p,
   s = plan_find (p, start, &n);
   if (n < len) {
     diag_error (d, "the parent's extents are not those of the image: merge "
-                "the snapshots first");
+                   "the snapshots first");
     return NULL;
   }
   switch ((enum segment_kind)s->kind) {
@@ -324,13 +327,14 @@ image_range_node (struct image_context *ctx, const struct plan *p,
     r = strdup ("null");
     break;
   case SEGMENT_FILE:
-    b = (struct blob) { .fd = p->fds[s->index],
-                        .offset = s->offset + (start - s->start),
-                        .size = len };
+    b = (struct blob){ .fd = p->fds[s->index],
+                       .offset = s->offset + (start - s->start),
+                       .size = len };
     r = image_file_node (ctx, &b, d);
     return r ? plan_add_ref (ctx->plan, r, d) : NULL;
   case SEGMENT_NODE:
-    if (asprintf (&r, "{\"driver\":\"raw\",\"read-only\":true,"
+    if (asprintf (&r,
+                  "{\"driver\":\"raw\",\"read-only\":true,"
                   "\"offset\":%" PRIu64 ",\"size\":%" PRIu64 ",\"file\":%s}",
                   s->offset + (start - s->start), len,
                   p->nodes[s->index]) == -1) {
@@ -346,21 +350,23 @@ image_range_node (struct image_context *ctx, const struct plan *p,
   return r;
 }
 
-static int plan_image (struct image_context *ctx, const struct blob *b,
-                       const char *name, const char *format,
-                       struct plan *r, struct diag *d);
+static int
+plan_image (struct image_context *ctx, const struct blob *b, const char *name,
+            const char *format, struct plan *r, struct diag *d);
 
 int
-image_reference (struct image_context *ctx, const char *base,
-                 const char *what, const char *name, const char *format,
-                 struct plan *r, struct diag *d)
+image_reference (struct image_context *ctx, const char *base, const char *what,
+                 const char *name, const char *format, struct plan *r,
+                 struct diag *d)
 {
   struct blob b;
   int found;
 
   if (!ctx->opts->allow_backing)
-    return diag_error (d, "the image names the %s \"%s\": refused; say "
-                       "allow-backing=yes if that is meant", what, name);
+    return diag_error (d,
+                       "the image names the %s \"%s\": refused; say "
+                       "allow-backing=yes if that is meant",
+                       what, name);
   if (name[strcspn (name, ":/")] == ':')
     return diag_error (d, "the %s \"%s\" is not a plain file: refused", what,
                        name);
@@ -394,17 +400,19 @@ plan_raw (struct image_context *ctx, const struct blob *b, struct plan *r,
 
 /* Header: docs/interop/qcow2.txt of QEMU. */
 static int
-qcow2_reference (struct image_context *ctx, const char *name,
-                 const char *what, const char *file, const char *format,
-                 char **node, struct diag *d)
+qcow2_reference (struct image_context *ctx, const char *name, const char *what,
+                 const char *file, const char *format, char **node,
+                 struct diag *d)
 {
   struct plan p = { 0 };
   const char *f = format[0] ? image_format (format) : NULL;
   int r = -1;
 
   if (f == NULL && ctx->opts->allow_backing)
-    diag_error (d, "the image does not say the format of its %s \"%s\": "
-                "qemu-img rebase -u -F FORMAT adds it", what, file);
+    diag_error (d,
+                "the image does not say the format of its %s \"%s\": "
+                "qemu-img rebase -u -F FORMAT adds it",
+                what, file);
   else if (image_reference (ctx, name, what, file, f, &p, d) == 0) {
     *node = image_range_node (ctx, &p, 0, p.size, d);
     r = *node ? 0 : -1;
@@ -414,8 +422,8 @@ qcow2_reference (struct image_context *ctx, const char *name,
 }
 
 static int
-plan_qcow2 (struct image_context *ctx, const struct blob *b,
-            const char *name, struct plan *r, struct diag *d)
+plan_qcow2 (struct image_context *ctx, const struct blob *b, const char *name,
+            struct plan *r, struct diag *d)
 {
   CLEANUP_FREE char *file = NULL, *backing = NULL, *data = NULL;
   char h[112], ext[8], text[1024], backing_name[1024] = "";
@@ -440,7 +448,7 @@ plan_qcow2 (struct image_context *ctx, const struct blob *b,
   }
   if (incompatible & 2)
     return diag_error (d, "the image is marked as corrupt: run qemu-img "
-                       "check -r all on it first");
+                          "check -r all on it first");
   if (incompatible & ~UINT64_C (0x1f))
     return diag_error (d, "qcow2: unknown features %#" PRIx64, incompatible);
   if (be32 (h + 32) != 0)
@@ -451,13 +459,13 @@ plan_qcow2 (struct image_context *ctx, const struct blob *b,
 
   n = be32 (h + 16);
   if (be64 (h + 8) != 0) {
-    if (n == 0 || n >= sizeof backing_name
-        || !blob_pread (b, backing_name, n, be64 (h + 8)))
+    if (n == 0 || n >= sizeof backing_name ||
+        !blob_pread (b, backing_name, n, be64 (h + 8)))
       return diag_error (d, "qcow2: damaged name of the backing file");
     backing_name[n] = '\0';
   }
   /* Header extensions: type, length, data padded to 8 bytes. */
-  for (n = 0; ; ++n) {
+  for (n = 0;; ++n) {
     if (n > 64 || !blob_pread (b, ext, sizeof ext, offset))
       break;
     type = be32 (ext);
@@ -467,10 +475,10 @@ plan_qcow2 (struct image_context *ctx, const struct blob *b,
       break;
     if (type == 0xe2792aca || type == 0x44415441) {
       size_t max = type == 0xe2792aca ? sizeof backing_format
-        : sizeof data_name;
+                                      : sizeof data_name;
 
-      if (len == 0 || len >= max || len >= sizeof text
-          || !blob_pread (b, text, len, offset))
+      if (len == 0 || len >= max || len >= sizeof text ||
+          !blob_pread (b, text, len, offset))
         return diag_error (d, "qcow2: damaged header extension");
       text[len] = '\0';
       strcpy (type == 0xe2792aca ? backing_format : data_name, text);
@@ -481,29 +489,29 @@ plan_qcow2 (struct image_context *ctx, const struct blob *b,
   if ((incompatible & 4) || data_name[0]) {
     if (data_name[0] == '\0')
       return diag_error (d, "the image has a data file that it does not "
-                         "name: refused");
-    if (qcow2_reference (ctx, name, "data file", data_name, "raw", &data,
-                         d) == -1)
+                            "name: refused");
+    if (qcow2_reference (ctx, name, "data file", data_name, "raw", &data, d) ==
+        -1)
       return -1;
   }
-  if (backing_name[0]
-      && qcow2_reference (ctx, name, "backing file", backing_name,
-                          backing_format, &backing, d) == -1)
+  if (backing_name[0] &&
+      qcow2_reference (ctx, name, "backing file", backing_name, backing_format,
+                       &backing, d) == -1)
     return -1;
   file = image_file_node (ctx, b, d);
   if (file == NULL)
     return -1;
-  if (asprintf (&json, "{\"driver\":\"qcow2\",\"read-only\":true,"
-                "\"file\":%s,\"backing\":%s%s%s}", file,
-                backing ? backing : "null",
-                data ? ",\"data-file\":" : "", data ? data : "") == -1)
+  if (asprintf (&json,
+                "{\"driver\":\"qcow2\",\"read-only\":true,"
+                "\"file\":%s,\"backing\":%s%s%s}",
+                file, backing ? backing : "null", data ? ",\"data-file\":" : "",
+                data ? data : "") == -1)
     return diag_memory (d);
   if (plan_add_node (r, json, d) == -1)
     return -1;
   /* Subclusters, a data file, and what others build on: through QEMU. */
   if (data == NULL && (incompatible & 0x10) == 0 && ctx->depth == 0)
-    return image_map_qcow2 (b, h, size, backing != NULL, r->nr_nodes - 1, r,
-                            d);
+    return image_map_qcow2 (b, h, size, backing != NULL, r->nr_nodes - 1, r, d);
   return plan_add (r, SEGMENT_NODE, r->nr_nodes - 1, 0, size, d);
 }
 
@@ -522,11 +530,13 @@ plan_vdi (struct image_context *ctx, const struct blob *b, struct plan *r,
   if (!blob_pread (b, h, sizeof h, 0))
     return diag_error (d, "too short for a VDI image");
   if (le32 (h + 0x4c) != 1 && le32 (h + 0x4c) != 2)
-    return diag_error (d, "a VDI that depends on another one (type %" PRIu32
-                       "): merge the snapshots first", le32 (h + 0x4c));
+    return diag_error (d,
+                       "a VDI that depends on another one (type %" PRIu32
+                       "): merge the snapshots first",
+                       le32 (h + 0x4c));
   if (memcmp (h + 0x1b8, none, 16) != 0)
     return diag_error (d, "a VDI that depends on another one: merge the "
-                       "snapshots first");
+                          "snapshots first");
   size = le64 (h + 0x170);
   if (size > INT64_MAX - 512)
     return diag_error (d, "the disk is larger than 2^63 bytes");
@@ -543,9 +553,8 @@ plan_vdi (struct image_context *ctx, const struct blob *b, struct plan *r,
 }
 
 static int
-plan_image (struct image_context *ctx, const struct blob *b,
-            const char *name, const char *format, struct plan *r,
-            struct diag *d)
+plan_image (struct image_context *ctx, const struct blob *b, const char *name,
+            const char *format, struct plan *r, struct diag *d)
 {
   const char *mark = image_mark (b), *f = format;
 
@@ -553,20 +562,24 @@ plan_image (struct image_context *ctx, const struct blob *b,
     f = image_format_of_name (name);
     if (f == NULL)
       return diag_error (d, "the image's format is not known: say "
-                         "format=raw, qcow2, vmdk, vdi, vhd or vhdx");
+                            "format=raw, qcow2, vmdk, vdi, vhd or vhdx");
     if (strcmp (f, "raw") == 0 && mark)
-      return diag_error (d, "the name says raw, the content looks like %s: "
+      return diag_error (d,
+                         "the name says raw, the content looks like %s: "
                          "say format=%s, or format=raw if the guest itself "
-                         "wrote that", mark, mark);
+                         "wrote that",
+                         mark, mark);
   }
   if (strcmp (f, "raw") == 0)
     return plan_raw (ctx, b, r, d);
-  if (strcmp (f, "vhd") == 0)   /* marked at the end */
+  if (strcmp (f, "vhd") == 0) /* marked at the end */
     return image_vhd (ctx, b, r, d);
   if (mark == NULL || strcmp (mark, f) != 0)
     return diag_error (d, "not a %s image%s%s", f,
-                       mark ? " but one of " : " (say format=raw if it is "
-                       "a raw one)", mark ? mark : "");
+                       mark ? " but one of "
+                            : " (say format=raw if it is "
+                              "a raw one)",
+                       mark ? mark : "");
   if (strcmp (f, "qcow2") == 0)
     return plan_qcow2 (ctx, b, name, r, d);
   if (strcmp (f, "vmdk") == 0)
@@ -582,8 +595,9 @@ plan_image (struct image_context *ctx, const struct blob *b,
 static bool
 in_use (int fd)
 {
-  struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET,
-                     .l_start = 101, .l_len = 1 };
+  struct flock l = {
+    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 101, .l_len = 1
+  };
 
   return fcntl (fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK;
 }
@@ -597,8 +611,10 @@ image_plan (struct container *c, const struct blob *b, const char *name,
 
   memset (r, 0, sizeof *r);
   if (in_use (b->fd))
-    return diag_error (d, "%s: a running QEMU writes to it: shut the machine "
-                       "down first", name);
+    return diag_error (d,
+                       "%s: a running QEMU writes to it: shut the machine "
+                       "down first",
+                       name);
   if (plan_image (&ctx, b, name, format, r, d) == -1)
     return diag_prefix (d, name);
   if (r->size == 0)

@@ -105,8 +105,8 @@ set_mac (char **p, const char *s, struct diag *d)
   for (i = 0; (*p)[i]; ++i) {
     if ((*p)[i] == '-' && i % 3 == 2)
       (*p)[i] = ':';
-    if (i >= 17 || (i % 3 == 2 ? (*p)[i] != ':'
-                    : !isxdigit ((unsigned char)(*p)[i])))
+    if (i >= 17 ||
+        (i % 3 == 2 ? (*p)[i] != ':' : !isxdigit ((unsigned char)(*p)[i])))
       break;
     if (i % 3 != 2 && (*p)[i] != '0')
       zero = false;
@@ -153,12 +153,13 @@ whole_number (const char *s, uint64_t *r)
 }
 
 void
-set_topology (struct vm *vm, uint64_t cores, const char *what,
-              struct diag *d)
+set_topology (struct vm *vm, uint64_t cores, const char *what, struct diag *d)
 {
   if (cores == 0 || cores > vm->vcpus || vm->vcpus % cores != 0) {
-    diag_warn (d, "%s: %" PRIu64 " cores per socket do not divide %u CPUs: "
-               "ignored", what, cores, vm->vcpus);
+    diag_warn (d,
+               "%s: %" PRIu64 " cores per socket do not divide %u CPUs: "
+               "ignored",
+               what, cores, vm->vcpus);
     return;
   }
   vm->cpu_sockets = vm->vcpus / cores;

@@ -13,32 +13,32 @@
 #include "vm.h"
 
 enum disk_ref_kind {
-  REF_FILE,                     /* a name that the container must confine */
-  REF_PATH,                     /* a path that the user's document gives */
-  REF_BLANK,                    /* an empty disk of CAPACITY bytes */
-  REF_VOLUME,                   /* of the pool POOL of libvirt */
-  REF_NBD,                      /* an NBD URI */
-  REF_HTTP,                     /* an http or https URL */
-  REF_SSH,                      /* an ssh or sftp URL */
-  REF_VDDK,                     /* "[datastore] dir/file.vmdk" */
+  REF_FILE,   /* a name that the container must confine */
+  REF_PATH,   /* a path that the user's document gives */
+  REF_BLANK,  /* an empty disk of CAPACITY bytes */
+  REF_VOLUME, /* of the pool POOL of libvirt */
+  REF_NBD,    /* an NBD URI */
+  REF_HTTP,   /* an http or https URL */
+  REF_SSH,    /* an ssh or sftp URL */
+  REF_VDDK,   /* "[datastore] dir/file.vmdk" */
 };
 
 struct disk_ref {
   enum disk_ref_kind kind;
   char *location;
   char *pool;
-  char *format;                 /* as image_format gives it; NULL = by name */
-  bool gzip;                    /* compressed as a whole */
-  uint64_t chunk_size;          /* > 0: LOCATION.000000000, ... */
-  uint64_t capacity;            /* bytes; 0 = not known */
-  unsigned line;                /* of the document, for messages */
+  char *format;        /* as image_format gives it; NULL = by name */
+  bool gzip;           /* compressed as a whole */
+  uint64_t chunk_size; /* > 0: LOCATION.000000000, ... */
+  uint64_t capacity;   /* bytes; 0 = not known */
+  unsigned line;       /* of the document, for messages */
 };
 
 struct machine {
   struct vm *vm;
-  struct disk_ref *refs;        /* parallel to vm->disks */
+  struct disk_ref *refs; /* parallel to vm->disks */
   size_t nr_refs;
-  char *datacenter, *moref;     /* of VMware, from libvirt's XML */
+  char *datacenter, *moref; /* of VMware, from libvirt's XML */
 };
 
 /* All parsers return 0, or -1 with an error that names the line or key, and
@@ -49,28 +49,27 @@ extern int vmx_parse (const char *text, size_t len, const char *fallback,
                       struct machine *m, struct diag *d);
 extern int ovf_parse (const char *text, size_t len, const char *fallback,
                       struct machine *m, struct diag *d);
-extern int domain_parse (const char *text, size_t len, struct machine *m,
-                         struct diag *d);
+extern int
+domain_parse (const char *text, size_t len, struct machine *m, struct diag *d);
 
 extern int machine_init (struct machine *m, struct diag *d);
 extern void machine_free (struct machine *m);
 /* One more disk and its reference; NULL with an error. */
-extern struct vm_disk *machine_add_disk (struct machine *m,
-                                         struct disk_ref **ref,
-                                         struct diag *d);
+extern struct vm_disk *
+machine_add_disk (struct machine *m, struct disk_ref **ref, struct diag *d);
 
 /* Helpers of the parsers.  Strings may be NULL where it says so. */
 
 /* Replace *P by a copy of S without blanks around it (NULL if nothing is
  * left of it); invalid UTF-8 is an error that names WHAT.
  */
-extern int set_string (char **p, const char *s, const char *what,
-                       struct diag *d);
+extern int
+set_string (char **p, const char *s, const char *what, struct diag *d);
 /* "00:0C:29:..." in lower case into *P; NULL if it is no MAC or all zero. */
 extern int set_mac (char **p, const char *s, struct diag *d);
 /* Lower case copy. */
-extern int set_lower (char **p, const char *s, const char *what,
-                      struct diag *d);
+extern int
+set_lower (char **p, const char *s, const char *what, struct diag *d);
 /* 32 hexadecimal digits with any separators as a UUID, or false. */
 extern bool uuid_text (const char *s, char r[37]);
 /* A whole number, blanks around allowed, no sign. */

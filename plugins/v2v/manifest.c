@@ -32,10 +32,8 @@ static const struct {
   size_t len;
   gnutls_digest_algorithm_t algorithm;
 } algorithms[] = {
-  { "SHA1", 20, GNUTLS_DIG_SHA1 },
-  { "SHA224", 28, GNUTLS_DIG_SHA224 },
-  { "SHA256", 32, GNUTLS_DIG_SHA256 },
-  { "SHA384", 48, GNUTLS_DIG_SHA384 },
+  { "SHA1", 20, GNUTLS_DIG_SHA1 },     { "SHA224", 28, GNUTLS_DIG_SHA224 },
+  { "SHA256", 32, GNUTLS_DIG_SHA256 }, { "SHA384", 48, GNUTLS_DIG_SHA384 },
   { "SHA512", 64, GNUTLS_DIG_SHA512 },
 };
 
@@ -58,8 +56,8 @@ blank (char c)
 
 /* [P, END) is a line. */
 static int
-parse_line (const char *p, const char *end, unsigned line,
-            struct manifest *m, struct diag *d)
+parse_line (const char *p, const char *end, unsigned line, struct manifest *m,
+            struct diag *d)
 {
   struct manifest_entry e = { .line = line }, *array;
   const char *open, *eq, *close, *name_end;
@@ -83,8 +81,8 @@ parse_line (const char *p, const char *end, unsigned line,
   for (n = open - p; n > 0 && blank (p[n - 1]); --n)
     ;
   for (i = 0; i < V2V_ARRAY_SIZE (algorithms); ++i)
-    if (strlen (algorithms[i].name) == n
-        && strncasecmp (algorithms[i].name, p, n) == 0)
+    if (strlen (algorithms[i].name) == n &&
+        strncasecmp (algorithms[i].name, p, n) == 0)
       break;
   if (i == V2V_ARRAY_SIZE (algorithms))
     return diag_error (d, "line %u: the digest \"%.*s\" is not known", line,
@@ -192,9 +190,10 @@ verify_entry (struct container *c, const char *manifest,
     return 0;
   hex (e->digest, e->digest_len, want);
   hex (digest, e->digest_len, got);
-  return diag_error (d, "line %u: \"%s\" is damaged: its %s is %s, the "
-                     "manifest says %s", e->line, e->name, e->algorithm, got,
-                     want);
+  return diag_error (d,
+                     "line %u: \"%s\" is damaged: its %s is %s, the "
+                     "manifest says %s",
+                     e->line, e->name, e->algorithm, got, want);
 }
 
 int

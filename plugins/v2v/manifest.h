@@ -11,7 +11,7 @@
 #include "diag.h"
 
 struct manifest_entry {
-  const char *algorithm;        /* "SHA1", "SHA256", ..., upper case */
+  const char *algorithm; /* "SHA1", "SHA256", ..., upper case */
   char *name;
   unsigned char digest[64];
   size_t digest_len;
@@ -31,7 +31,7 @@ extern void manifest_free (struct manifest *m);
 /* Check every entry of the manifest NAME of C.  A file that is missing or
  * differs is an error.
  */
-extern int manifest_verify (struct container *c, const char *name,
-                            struct diag *d);
+extern int
+manifest_verify (struct container *c, const char *name, struct diag *d);
 
 #endif /* V2V_MANIFEST_H */

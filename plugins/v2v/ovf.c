@@ -60,11 +60,11 @@ unit_bytes (const char *s)
     const char *word;
     unsigned shift;
   } words[] = {
-    { "b", 0 }, { "byte", 0 }, { "bytes", 0 },
-    { "kb", 10 }, { "kib", 10 }, { "kilobyte", 10 }, { "kilobytes", 10 },
-    { "mb", 20 }, { "mib", 20 }, { "megabyte", 20 }, { "megabytes", 20 },
-    { "gb", 30 }, { "gib", 30 }, { "gigabyte", 30 }, { "gigabytes", 30 },
-    { "tb", 40 }, { "tib", 40 }, { "terabyte", 40 }, { "terabytes", 40 },
+    { "b", 0 },    { "byte", 0 },      { "bytes", 0 },      { "kb", 10 },
+    { "kib", 10 }, { "kilobyte", 10 }, { "kilobytes", 10 }, { "mb", 20 },
+    { "mib", 20 }, { "megabyte", 20 }, { "megabytes", 20 }, { "gb", 30 },
+    { "gib", 30 }, { "gigabyte", 30 }, { "gigabytes", 30 }, { "tb", 40 },
+    { "tib", 40 }, { "terabyte", 40 }, { "terabytes", 40 },
   };
   char buf[64];
   size_t n = 0, i;
@@ -113,8 +113,9 @@ get_number (xmlNode *n, const char *name, uint64_t most, uint64_t *r,
   if (s == NULL)
     return 0;
   if (!whole_number (s, r) || *r > most)
-    return diag_error (d, "line %u: %s: \"%.40s\" is not a number up to %"
-                       PRIu64, xml_line (xml_child (n, name)), name, s, most);
+    return diag_error (d,
+                       "line %u: %s: \"%.40s\" is not a number up to %" PRIu64,
+                       xml_line (xml_child (n, name)), name, s, most);
   return 0;
 }
 
@@ -129,10 +130,10 @@ scaled (xmlNode *n, const char *what, const char *number, const char *units,
       return diag_error (d, "line %u: %s: the unit \"%.40s\" is not known",
                          xml_line (n), what, units);
   }
-  if (!whole_number (number, r) || __builtin_mul_overflow (*r, unit, r)
-      || *r > INT64_MAX)
-    return diag_error (d, "line %u: %s: \"%.40s\" is not a size",
-                       xml_line (n), what, number);
+  if (!whole_number (number, r) || __builtin_mul_overflow (*r, unit, r) ||
+      *r > INT64_MAX)
+    return diag_error (d, "line %u: %s: \"%.40s\" is not a size", xml_line (n),
+                       what, number);
   return 0;
 }
 
@@ -148,10 +149,10 @@ collect_items (struct ovf *o, struct diag *d)
     struct item *i;
     uint64_t type = 0;
 
-    if (n->type != XML_ELEMENT_NODE
-        || (strcmp ((const char *)n->name, "Item") != 0
-            && strcmp ((const char *)n->name, "StorageItem") != 0
-            && strcmp ((const char *)n->name, "EthernetPortItem") != 0))
+    if (n->type != XML_ELEMENT_NODE ||
+        (strcmp ((const char *)n->name, "Item") != 0 &&
+         strcmp ((const char *)n->name, "StorageItem") != 0 &&
+         strcmp ((const char *)n->name, "EthernetPortItem") != 0))
       continue;
     if (o->nr >= MAX_ITEMS)
       return diag_error (d, "line %u: more than %d items", xml_line (n),
@@ -198,10 +199,9 @@ controller_of (const struct ovf *o, const struct item *i,
     return VM_CONTROLLER_IDE;
   case 6:
     return strcasecmp (sub, "virtioscsi") == 0 ? VM_CONTROLLER_VIRTIO_SCSI
-      : VM_CONTROLLER_SCSI;
+                                               : VM_CONTROLLER_SCSI;
   case 20:
-    return strcasestr (sub, "nvme") ? VM_CONTROLLER_NVME
-      : VM_CONTROLLER_SATA;
+    return strcasestr (sub, "nvme") ? VM_CONTROLLER_NVME : VM_CONTROLLER_SATA;
   default:
     diag_warn (d, "line %u: the controller of this drive is not known",
                xml_line (i->node));
@@ -234,9 +234,9 @@ format_of_uri (const char *uri)
   static const struct {
     const char *part, *format;
   } parts[] = {
-    { "vmdk", "vmdk" }, { "vhdx", "vhdx" }, { "vhd", "vhd" },
+    { "vmdk", "vmdk" },    { "vhdx", "vhdx" },         { "vhd", "vhd" },
     { "bb676673", "vhd" }, { "linkid=137171", "vhd" }, { "vdi", "vdi" },
-    { "qcow", "qcow2" }, { "wiki/byte", "raw" }, { "#raw", "raw" },
+    { "qcow", "qcow2" },   { "wiki/byte", "raw" },     { "#raw", "raw" },
   };
   size_t i;
 
@@ -271,8 +271,8 @@ get_file (const struct ovf *o, const char *id, unsigned line,
   else if (compression && strcasecmp (compression, "identity") != 0)
     return diag_error (d, "line %u: the compression \"%.40s\" is not known",
                        ref->line, compression);
-  if (chunk && (!whole_number (chunk, &ref->chunk_size)
-                || ref->chunk_size == 0))
+  if (chunk &&
+      (!whole_number (chunk, &ref->chunk_size) || ref->chunk_size == 0))
     return diag_error (d, "line %u: chunkSize: \"%.40s\" is not a size",
                        ref->line, chunk);
   return 0;
@@ -296,13 +296,15 @@ get_host_resource (const struct ovf *o, const struct item *i,
   if (strncmp (p, "/file/", 6) == 0)
     return get_file (o, p + 6, line, ref, d);
   if (strncmp (p, "/disk/", 6) != 0)
-    return diag_error (d, "line %u: the HostResource \"%.80s\" is neither "
-                       "ovf:/disk/ID nor ovf:/file/ID", line, host);
-  disk = find_by_attr (xml_child (o->envelope, "DiskSection"), "Disk",
-                       "diskId", p + 6);
-  if (disk == NULL)                     /* OVF 0.9 */
-    disk = find_by_attr (xml_child (o->envelope, "Section"), "Disk",
-                         "diskId", p + 6);
+    return diag_error (d,
+                       "line %u: the HostResource \"%.80s\" is neither "
+                       "ovf:/disk/ID nor ovf:/file/ID",
+                       line, host);
+  disk = find_by_attr (xml_child (o->envelope, "DiskSection"), "Disk", "diskId",
+                       p + 6);
+  if (disk == NULL) /* OVF 0.9 */
+    disk = find_by_attr (xml_child (o->envelope, "Section"), "Disk", "diskId",
+                         p + 6);
   if (disk == NULL)
     return diag_error (d, "line %u: DiskSection has no Disk \"%.80s\"", line,
                        p + 6);
@@ -313,17 +315,20 @@ get_host_resource (const struct ovf *o, const struct item *i,
   units = xml_attr (disk, "capacityAllocationUnits");
   parent = xml_attr (disk, "parentRef");
   if (parent)
-    return diag_error (d, "line %u: the disk depends on \"%.80s\": merge "
-                       "the snapshots and export again", line, parent);
+    return diag_error (d,
+                       "line %u: the disk depends on \"%.80s\": merge "
+                       "the snapshots and export again",
+                       line, parent);
   /* "${...}" is a property that only a deployment fills in. */
-  if (capacity && strncmp (capacity, "${", 2) != 0
-      && scaled (disk, "capacity", capacity, units, 1, &ref->capacity,
-                 d) == -1)
+  if (capacity && strncmp (capacity, "${", 2) != 0 &&
+      scaled (disk, "capacity", capacity, units, 1, &ref->capacity, d) == -1)
     return -1;
   if (file == NULL) {
     if (ref->capacity == 0)
-      return diag_error (d, "line %u: the Disk has neither fileRef nor "
-                         "capacity", line);
+      return diag_error (d,
+                         "line %u: the Disk has neither fileRef nor "
+                         "capacity",
+                         line);
     ref->kind = REF_BLANK;
     ref->line = line;
     return 0;
@@ -332,8 +337,10 @@ get_host_resource (const struct ovf *o, const struct item *i,
     return -1;
   format = uri ? format_of_uri (uri) : NULL;
   if (uri && format == NULL)
-    diag_warn (d, "line %u: the disk format %.80s is not known: the file's "
-               "name decides", line, uri);
+    diag_warn (d,
+               "line %u: the disk format %.80s is not known: the file's "
+               "name decides",
+               line, uri);
   if (format && (ref->format = strdup (format)) == NULL)
     return diag_memory (d);
   return 0;
@@ -389,7 +396,8 @@ get_removable (const struct ovf *o, const struct item *i, struct vm *vm,
     return diag_memory (d);
   r->kind = i->type == 14 ? VM_FLOPPY : VM_CDROM;
   r->controller = i->type == 14 ? VM_CONTROLLER_FLOPPY
-    : i->parent ? controller_of (o, i, &parent, d) : VM_CONTROLLER_UNKNOWN;
+                  : i->parent   ? controller_of (o, i, &parent, d)
+                                : VM_CONTROLLER_UNKNOWN;
   if (s && whole_number (s, &slot) && slot <= 1024)
     r->slot = (int)slot;
   return 0;
@@ -409,16 +417,16 @@ get_nic (const struct ovf *o, const struct item *i, struct vm *vm,
     return diag_memory (d);
   nic->boot_order = boot_order (o, i);
   /* VirtualBox and Hyper-V write it without colons. */
-  if (mac && strlen (mac) == 12
-      && strspn (mac, "0123456789abcdefABCDEF") == 12) {
-    snprintf (bare, sizeof bare, "%.2s:%.2s:%.2s:%.2s:%.2s:%.2s", mac,
-              mac + 2, mac + 4, mac + 6, mac + 8, mac + 10);
+  if (mac && strlen (mac) == 12 &&
+      strspn (mac, "0123456789abcdefABCDEF") == 12) {
+    snprintf (bare, sizeof bare, "%.2s:%.2s:%.2s:%.2s:%.2s:%.2s", mac, mac + 2,
+              mac + 4, mac + 6, mac + 8, mac + 10);
     r = set_mac (&nic->mac, bare, d);
   }
   else
     r = set_mac (&nic->mac, mac, d);
-  if (r == -1 || set_lower (&nic->model, i->subtype, "ResourceSubType",
-                            d) == -1)
+  if (r == -1 ||
+      set_lower (&nic->model, i->subtype, "ResourceSubType", d) == -1)
     return -1;
   if (connection) {
     nic->kind = VM_NIC_BRIDGE;
@@ -438,8 +446,8 @@ get_sound (const struct item *i, struct vm *vm, struct diag *d)
   static const struct {
     const char *part, *model;
   } models[] = {
-    { "1371", "es1370" }, { "sb16", "sb16" }, { "ac97", "ac97" },
-    { "hda", "ich6" }, { "hdaudio", "ich6" },
+    { "1371", "es1370" }, { "sb16", "sb16" },    { "ac97", "ac97" },
+    { "hda", "ich6" },    { "hdaudio", "ich6" },
   };
   size_t k;
 
@@ -477,13 +485,14 @@ static int
 get_firmware (const struct ovf *o, struct vm *vm, struct diag *d)
 {
   static const char *const secure_keys[] = {
-    "bootOptions.efiSecureBootEnabled", "uefi.secureBoot.enabled",
+    "bootOptions.efiSecureBootEnabled",
+    "uefi.secureBoot.enabled",
   };
   xmlNode *n = NULL;
   CLEANUP_FREE char *firmware = get_config (o, "firmware", &n);
   size_t i;
 
-  if (firmware == NULL) {               /* VirtualBox */
+  if (firmware == NULL) { /* VirtualBox */
     n = xml_path (o->system, "Machine/Hardware/Firmware");
     firmware = xml_attr (n, "type");
   }
@@ -511,12 +520,12 @@ get_hypervisor (const struct ovf *o, struct vm *vm, struct diag *d)
   static const struct {
     const char *part, *name;
   } types[] = {
-    { "vmx-", "vmware" }, { "vmw", "vmware" }, { "virtualbox", "vbox" },
+    { "vmx-", "vmware" },    { "vmw", "vmware" },    { "virtualbox", "vbox" },
     { "hyper-v", "hyperv" }, { "hyperv", "hyperv" }, { "xen", "xen" },
-    { "kvm", "kvm" }, { "qemu", "kvm" },
+    { "kvm", "kvm" },        { "qemu", "kvm" },
   };
-  CLEANUP_FREE char *s
-    = xml_text (xml_path (o->hardware, "System/VirtualSystemType"));
+  CLEANUP_FREE char *s = xml_text (
+    xml_path (o->hardware, "System/VirtualSystemType"));
   size_t i;
 
   for (i = 0; s && i < V2V_ARRAY_SIZE (types); ++i)
@@ -534,18 +543,20 @@ get_system (const struct ovf *o, const char *fallback, struct vm *vm,
   CLEANUP_FREE char *id = xml_attr (o->system, "id");
   CLEANUP_FREE char *type = xml_attr (os, "osType");
   CLEANUP_FREE char *description = text_of (os, "Description");
-  CLEANUP_FREE char *uuid = xml_attr (xml_child (o->system, "Machine"),
-                                      "uuid");
+  CLEANUP_FREE char *uuid = xml_attr (xml_child (o->system, "Machine"), "uuid");
   char text[37];
 
   if (name == NULL && id == NULL)
     diag_warn (d, "line %u: the machine has no Name: it is called \"%s\"",
                xml_line (o->system), fallback);
-  if (set_string (&vm->name, name ? name : id ? id : fallback, "Name",
-                  d) == -1
-      || set_string (&vm->os_hint, type ? type : description,
-                     "OperatingSystemSection", d) == -1
-      || get_hypervisor (o, vm, d) == -1 || get_firmware (o, vm, d) == -1)
+  if (set_string (&vm->name,
+                  name ? name
+                  : id ? id
+                       : fallback,
+                  "Name", d) == -1 ||
+      set_string (&vm->os_hint, type ? type : description,
+                  "OperatingSystemSection", d) == -1 ||
+      get_hypervisor (o, vm, d) == -1 || get_firmware (o, vm, d) == -1)
     return -1;
   if (uuid && uuid_text (uuid, text))
     return set_string (&vm->uuid, text, "uuid", d);
@@ -553,13 +564,12 @@ get_system (const struct ovf *o, const char *fallback, struct vm *vm,
 }
 
 static int
-get_cpu (const struct item *i, struct vm *vm, uint64_t *cores,
-         struct diag *d)
+get_cpu (const struct item *i, struct vm *vm, uint64_t *cores, struct diag *d)
 {
   uint64_t n = 1;
 
-  if (get_number (i->node, "VirtualQuantity", 65536, &n, d) == -1
-      || get_number (i->node, "CoresPerSocket", INT64_MAX, cores, d) == -1)
+  if (get_number (i->node, "VirtualQuantity", 65536, &n, d) == -1 ||
+      get_number (i->node, "CoresPerSocket", INT64_MAX, cores, d) == -1)
     return -1;
   vm->vcpus = n ? n : 1;
   return 0;
@@ -604,7 +614,9 @@ get_items (const struct ovf *o, struct machine *m, struct diag *d)
     case 10:
       r = get_nic (o, i, vm, d);
       break;
-    case 14: case 15: case 16:
+    case 14:
+    case 15:
+    case 16:
       r = get_removable (o, i, vm, d);
       break;
     case 17:
@@ -639,9 +651,9 @@ find_systems (xmlNode *n, xmlNode **first, unsigned *count)
   for (c = n->children; c; c = c->next) {
     if (c->type != XML_ELEMENT_NODE)
       continue;
-    if (strcmp ((const char *)c->name, "VirtualSystem") == 0
-        || (strcmp ((const char *)c->name, "Content") == 0
-            && xml_child (c, "Section"))) {
+    if (strcmp ((const char *)c->name, "VirtualSystem") == 0 ||
+        (strcmp ((const char *)c->name, "Content") == 0 &&
+         xml_child (c, "Section"))) {
       if ((*count)++ == 0)
         *first = c;
     }
@@ -680,8 +692,8 @@ ovf_parse (const char *text, size_t len, const char *fallback,
     else if (o.hardware == NULL)
       diag_error (d, "line %u: the machine has no VirtualHardwareSection",
                   xml_line (o.system));
-    else if (get_system (&o, fallback, m->vm, d) == 0
-             && collect_items (&o, d) == 0)
+    else if (get_system (&o, fallback, m->vm, d) == 0 &&
+             collect_items (&o, d) == 0)
       r = get_items (&o, m, d);
   }
   for (i = 0; i < o.nr; ++i) {

@@ -137,9 +137,10 @@ parse_input (const char *value)
     const char *word;
     enum input input;
   } inputs[] = {
-    { "auto", INPUT_AUTO }, { "disk", INPUT_DISK }, { "vmx", INPUT_VMX },
-    { "ova", INPUT_OVA }, { "ovf", INPUT_OVF },
-    { "libvirt-xml", INPUT_LIBVIRT_XML }, { "libvirt", INPUT_LIBVIRT },
+    { "auto", INPUT_AUTO },       { "disk", INPUT_DISK },
+    { "vmx", INPUT_VMX },         { "ova", INPUT_OVA },
+    { "ovf", INPUT_OVF },         { "libvirt-xml", INPUT_LIBVIRT_XML },
+    { "libvirt", INPUT_LIBVIRT },
   };
   size_t i;
 
@@ -149,7 +150,8 @@ parse_input (const char *value)
       return 0;
     }
   nbdkit_error ("input=%s is not known: say disk, vmx, ova, ovf, "
-                "libvirt-xml, libvirt or auto", value);
+                "libvirt-xml, libvirt or auto",
+                value);
   return -1;
 }
 
@@ -199,8 +201,8 @@ static const struct {
 };
 /* What VDDK's plugin takes besides what we say ourselves. */
 static const char *const vddk_keys[] = {
-  "compression", "config", "cookie", "libdir", "nfchostport", "port",
-  "snapshot", "thumbprint", "transports",
+  "compression", "config",   "cookie",     "libdir",     "nfchostport",
+  "port",        "snapshot", "thumbprint", "transports",
 };
 
 /* Secrets are never on a command line, ours or a child's. */
@@ -211,7 +213,8 @@ set_secret (char **p, const char *key, const char *value)
   *p = NULL;
   if (value[0] != '+' && value[0] != '-') {
     nbdkit_error ("%s: a secret on the command line is refused: say %s=+FILE "
-                  "or %s=-FD", key, key, key);
+                  "or %s=-FD",
+                  key, key, key);
     return -1;
   }
   return nbdkit_read_password (value, p);
@@ -263,7 +266,7 @@ v2v_config (const char *key, const char *value)
   for (i = 0; i < V2V_ARRAY_SIZE (booleans); ++i)
     if (strcmp (booleans[i].key, key) == 0)
       return nbdkit_parse_bool (value) == -1 ? -1
-        : set_text (booleans[i].p, value);
+                                             : set_text (booleans[i].p, value);
   for (i = 0; i < V2V_ARRAY_SIZE (paths); ++i)
     if (strcmp (paths[i].key, key) == 0)
       return set_path (paths[i].p, value);
@@ -282,7 +285,8 @@ v2v_config (const char *key, const char *value)
 
     if (f == NULL) {
       nbdkit_error ("format=%s is not known: say raw, qcow2, vmdk, vdi, vhd "
-                    "or vhdx", value);
+                    "or vhdx",
+                    value);
       return -1;
     }
     opts.format = f;
@@ -334,19 +338,19 @@ v2v_config_complete (void)
   return 0;
 }
 
-#define v2v_config_help                                                       \
+#define v2v_config_help \
   "[file=]<FILE>...    (required) Disk images, OVA, OVF, VMX, libvirt XML.\n" \
-  "input=disk|vmx|ova|ovf|libvirt-xml|libvirt  What FILE is.\n"               \
-  "format=raw|qcow2|vmdk|vdi|vhd|vhdx  Format of all disks.\n"                \
-  "name=<NAME>         Name of the machine.\n"                                \
-  "allow-backing=true  Read images that depend on others.\n"                  \
-  "allow-dir=<DIR>     Files may also be there (may be repeated).\n"          \
-  "verify=false        Do not check manifests.\n"                             \
-  "tmpdir=<DIR>        Where archives are unpacked.\n"                        \
-  "unpack-limit=<SIZE> Refuse to unpack more.\n"                              \
-  "libvirt-uri=<URI>   Where input=libvirt finds the domain.\n"               \
-  "user=, password=+<FILE>, cookie=+<FILE>, cookie-script=, server=,\n"       \
-  "known-hosts=, identity=, cainfo=, sslverify=, vddk-libdir=, ...\n"         \
+  "input=disk|vmx|ova|ovf|libvirt-xml|libvirt  What FILE is.\n" \
+  "format=raw|qcow2|vmdk|vdi|vhd|vhdx  Format of all disks.\n" \
+  "name=<NAME>         Name of the machine.\n" \
+  "allow-backing=true  Read images that depend on others.\n" \
+  "allow-dir=<DIR>     Files may also be there (may be repeated).\n" \
+  "verify=false        Do not check manifests.\n" \
+  "tmpdir=<DIR>        Where archives are unpacked.\n" \
+  "unpack-limit=<SIZE> Refuse to unpack more.\n" \
+  "libvirt-uri=<URI>   Where input=libvirt finds the domain.\n" \
+  "user=, password=+<FILE>, cookie=+<FILE>, cookie-script=, server=,\n" \
+  "known-hosts=, identity=, cainfo=, sslverify=, vddk-libdir=, ...\n" \
   "                    Disks on other hosts: see nbdkit-v2v-plugin(1)."
 
 /*--------------------------------------------------------------------
@@ -372,8 +376,8 @@ v2v_get_ready (void)
     if (export_names[i] == NULL)
       break;
   }
-  if (export_names == NULL || i < n
-      || (export_names[n] = strdup (SOURCE_JSON)) == NULL) {
+  if (export_names == NULL || i < n ||
+      (export_names[n] = strdup (SOURCE_JSON)) == NULL) {
     nbdkit_error ("out of memory");
     return -1;
   }
@@ -434,7 +438,7 @@ v2v_unload (void)
  * Exports.
  */
 struct handle {
-  struct disk *disk;            /* NULL = the description */
+  struct disk *disk; /* NULL = the description */
   const char *json;
   uint64_t size;
 };
@@ -515,7 +519,7 @@ v2v_open (int readonly)
       return h;
     }
   nbdkit_error ("there is no export \"%s\": nbdinfo --list shows them", name);
- error:
+error:
   free (h);
   return NULL;
 }
@@ -547,7 +551,7 @@ v2v_can_cache (void *handle)
   struct handle *h = handle;
 
   return h->disk && disk_can_cache (h->disk) ? NBDKIT_CACHE_NATIVE
-    : NBDKIT_CACHE_NONE;
+                                             : NBDKIT_CACHE_NONE;
 }
 
 static int
@@ -593,12 +597,11 @@ v2v_cache (void *handle, uint32_t count, uint64_t offset, uint32_t flags)
 }
 
 static int
-add_extent (void *opaque, uint64_t offset, uint64_t len, bool hole,
-            bool zero)
+add_extent (void *opaque, uint64_t offset, uint64_t len, bool hole, bool zero)
 {
   return nbdkit_add_extent (opaque, offset, len,
-                            (hole ? NBDKIT_EXTENT_HOLE : 0)
-                            | (zero ? NBDKIT_EXTENT_ZERO : 0));
+                            (hole ? NBDKIT_EXTENT_HOLE : 0) |
+                              (zero ? NBDKIT_EXTENT_ZERO : 0));
 }
 
 static int
@@ -607,9 +610,8 @@ v2v_extents (void *handle, uint32_t count, uint64_t offset, uint32_t flags,
 {
   struct handle *h = handle;
 
-  if (disk_extents (h->disk, count, offset,
-                    (flags & NBDKIT_FLAG_REQ_ONE) != 0, add_extent,
-                    extents) == -1) {
+  if (disk_extents (h->disk, count, offset, (flags & NBDKIT_FLAG_REQ_ONE) != 0,
+                    add_extent, extents) == -1) {
     nbdkit_error ("extents: %m");
     return -1;
   }
@@ -617,30 +619,30 @@ v2v_extents (void *handle, uint32_t count, uint64_t offset, uint32_t flags,
 }
 
 static struct nbdkit_plugin plugin = {
-  .name               = "v2v",
-  .longname           = "nbdkit virtual machine source plugin",
-  .version            = PACKAGE_VERSION,
-  .description        = "disks and description of a machine of VMware, Xen, "
-                        "Hyper-V, VirtualBox or KVM",
-  .config             = v2v_config,
-  .config_complete    = v2v_config_complete,
-  .config_help        = v2v_config_help,
-  .magic_config_key   = "file",
-  .get_ready          = v2v_get_ready,
-  .after_fork         = v2v_after_fork,
-  .cleanup            = v2v_cleanup,
-  .unload             = v2v_unload,
-  .list_exports       = v2v_list_exports,
-  .default_export     = v2v_default_export,
-  .open               = v2v_open,
-  .close              = v2v_close,
-  .get_size           = v2v_get_size,
-  .can_multi_conn     = v2v_yes,
-  .can_cache          = v2v_can_cache,
-  .can_extents        = v2v_can_extents,
-  .pread              = v2v_pread,
-  .cache              = v2v_cache,
-  .extents            = v2v_extents,
+  .name = "v2v",
+  .longname = "nbdkit virtual machine source plugin",
+  .version = PACKAGE_VERSION,
+  .description = "disks and description of a machine of VMware, Xen, "
+                 "Hyper-V, VirtualBox or KVM",
+  .config = v2v_config,
+  .config_complete = v2v_config_complete,
+  .config_help = v2v_config_help,
+  .magic_config_key = "file",
+  .get_ready = v2v_get_ready,
+  .after_fork = v2v_after_fork,
+  .cleanup = v2v_cleanup,
+  .unload = v2v_unload,
+  .list_exports = v2v_list_exports,
+  .default_export = v2v_default_export,
+  .open = v2v_open,
+  .close = v2v_close,
+  .get_size = v2v_get_size,
+  .can_multi_conn = v2v_yes,
+  .can_cache = v2v_can_cache,
+  .can_extents = v2v_can_extents,
+  .pread = v2v_pread,
+  .cache = v2v_cache,
+  .extents = v2v_extents,
   .errno_is_preserved = 1,
 };
 

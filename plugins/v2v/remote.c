@@ -39,24 +39,24 @@
 #include "v2v-utils.h"
 
 #define MAX_ATTEMPTS 5
-#define CONNECT_TIMEOUT 60      /* seconds */
+#define CONNECT_TIMEOUT 60 /* seconds */
 #define MAX_COUNT (32 * 1024 * 1024)
 
 struct remote {
-  struct child *child;          /* or NULL */
+  struct child *child; /* or NULL */
   unsigned index;
   char *export, *uri;
   int wake;
   atomic_bool stop;
 
   pthread_rwlock_t lock;
-  struct nbd_handle *nbd;       /* NULL = not connected */
+  struct nbd_handle *nbd; /* NULL = not connected */
   pthread_t pump;
-  unsigned generation;          /* of the child */
-  unsigned serial;              /* of the connection, from 1 */
+  unsigned generation; /* of the child */
+  unsigned serial;     /* of the connection, from 1 */
   uint64_t size;
   bool size_known, extents_ok;
-  char reason[512];             /* why it could not be connected */
+  char reason[512]; /* why it could not be connected */
 };
 
 static void (*log_fn) (const char *message);
@@ -95,30 +95,30 @@ pump (void *opaque)
   uint64_t count;
   unsigned dir;
 
-  while (!atomic_load (&r->stop) && !nbd_aio_is_dead (nbd)
-         && !nbd_aio_is_closed (nbd)) {
+  while (!atomic_load (&r->stop) && !nbd_aio_is_dead (nbd) &&
+         !nbd_aio_is_closed (nbd)) {
     dir = nbd_aio_get_direction (nbd);
-    p[0] = (struct pollfd) { .fd = nbd_aio_get_fd (nbd) };
+    p[0] = (struct pollfd){ .fd = nbd_aio_get_fd (nbd) };
     if (dir & LIBNBD_AIO_DIRECTION_READ)
       p[0].events |= POLLIN;
     if (dir & LIBNBD_AIO_DIRECTION_WRITE)
       p[0].events |= POLLOUT;
-    p[1] = (struct pollfd) { .fd = r->wake, .events = POLLIN };
+    p[1] = (struct pollfd){ .fd = r->wake, .events = POLLIN };
     if (poll (p, 2, -1) == -1) {
       if (errno == EINTR)
         continue;
       break;
     }
-    if (p[1].revents && read (r->wake, &count, sizeof count) == -1
-        && errno != EAGAIN)
+    if (p[1].revents && read (r->wake, &count, sizeof count) == -1 &&
+        errno != EAGAIN)
       break;
     /* The direction may have changed while we were polling. */
     dir = nbd_aio_get_direction (nbd);
-    if ((p[0].revents & (POLLIN | POLLHUP | POLLERR))
-        && (dir & LIBNBD_AIO_DIRECTION_READ))
+    if ((p[0].revents & (POLLIN | POLLHUP | POLLERR)) &&
+        (dir & LIBNBD_AIO_DIRECTION_READ))
       nbd_aio_notify_read (nbd);
-    else if ((p[0].revents & (POLLOUT | POLLHUP | POLLERR))
-             && (dir & LIBNBD_AIO_DIRECTION_WRITE))
+    else if ((p[0].revents & (POLLOUT | POLLHUP | POLLERR)) &&
+             (dir & LIBNBD_AIO_DIRECTION_WRITE))
       nbd_aio_notify_write (nbd);
   }
   return NULL;
@@ -177,11 +177,11 @@ try_connect (struct remote *r)
   if (nbd == NULL || nbd_add_meta_context (nbd, "base:allocation") == -1)
     goto failed;
   if (r->uri) {
-    if (nbd_set_uri_allow_transports (nbd, LIBNBD_ALLOW_TRANSPORT_TCP
-                                      | LIBNBD_ALLOW_TRANSPORT_UNIX) == -1
-        || nbd_set_uri_allow_local_file (nbd, false) == -1
-        || nbd_aio_connect_uri (nbd, r->uri) == -1
-        || wait_ready (nbd) == -1)
+    if (nbd_set_uri_allow_transports (nbd, LIBNBD_ALLOW_TRANSPORT_TCP |
+                                             LIBNBD_ALLOW_TRANSPORT_UNIX) ==
+          -1 ||
+        nbd_set_uri_allow_local_file (nbd, false) == -1 ||
+        nbd_aio_connect_uri (nbd, r->uri) == -1 || wait_ready (nbd) == -1)
       goto failed;
   }
   else {
@@ -212,8 +212,8 @@ try_connect (struct remote *r)
     errno = EIO;
     return -1;
   }
-  r->extents_ok
-    = nbd_can_meta_context (nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) > 0;
+  r->extents_ok = nbd_can_meta_context (nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) >
+                  0;
   r->nbd = nbd;
   if (pthread_create (&r->pump, NULL, pump, r) != 0) {
     r->nbd = NULL;
@@ -226,13 +226,13 @@ try_connect (struct remote *r)
     child_works (r->child);
   return 0;
 
- failed:
+failed:
   if (r->child)
     words = child_last_words (r->child);
   /* QEMU repeats its whole argument before the reason. */
   if (words && words[0])
-    set_reason (r, "the disk's server: %s", strstr (words, "}: ")
-                ? strrchr (words, '}') + 3 : words);
+    set_reason (r, "the disk's server: %s",
+                strstr (words, "}: ") ? strrchr (words, '}') + 3 : words);
   else
     set_reason (r, "%s: %s", remote_name (r), nbd_get_error ());
   nbd_close (nbd);
@@ -352,7 +352,7 @@ remote_size (struct remote *r, uint64_t *size)
  */
 struct command {
   sem_t done;
-  int err;                      /* 0, or an errno */
+  int err; /* 0, or an errno */
 };
 
 static int
@@ -362,7 +362,7 @@ completed (void *opaque, int *error)
 
   c->err = *error;
   sem_post (&c->done);
-  return 1;                     /* retire */
+  return 1; /* retire */
 }
 
 /* Wait for the command that was issued (COOKIE = -1: it was not), drop the
@@ -381,9 +381,9 @@ finish (struct remote *r, int64_t cookie, struct command *c)
       ;
   }
   /* Commands are completed just before the handle counts as dead. */
-  lost = c->err && (nbd_aio_is_dead (r->nbd) || nbd_aio_is_closed (r->nbd)
-                    || c->err == ENOTCONN || c->err == ECONNRESET
-                    || c->err == EPIPE || c->err == ESHUTDOWN);
+  lost = c->err && (nbd_aio_is_dead (r->nbd) || nbd_aio_is_closed (r->nbd) ||
+                    c->err == ENOTCONN || c->err == ECONNRESET ||
+                    c->err == EPIPE || c->err == ESHUTDOWN);
   pthread_rwlock_unlock (&r->lock);
   if (c->err == 0)
     return 0;
@@ -411,9 +411,9 @@ remote_pread (struct remote *r, void *buf, size_t count, uint64_t offset)
     bad = r->serial;
     n = V2V_MIN (count, MAX_COUNT);
     c.err = 0;
-    cookie = nbd_aio_pread (r->nbd, buf, n, offset,
-                            (nbd_completion_callback) {
-                              .callback = completed, .user_data = &c }, 0);
+    cookie = nbd_aio_pread (
+      r->nbd, buf, n, offset,
+      (nbd_completion_callback){ .callback = completed, .user_data = &c }, 0);
     ret = finish (r, cookie, &c);
     if (ret == 1 && ++losses < MAX_ATTEMPTS)
       continue;
@@ -429,18 +429,17 @@ remote_pread (struct remote *r, void *buf, size_t count, uint64_t offset)
     offset += n;
   }
   ret = 0;
- out:
+out:
   sem_destroy (&c.done);
   return ret;
 }
 
 struct extents {
   uint64_t offset, end;
-  int (*fn) (void *opaque, uint64_t offset, uint64_t len, bool hole,
-             bool zero);
+  int (*fn) (void *opaque, uint64_t offset, uint64_t len, bool hole, bool zero);
   void *opaque;
   int err;
-  uint32_t *entries;            /* pairs, copied */
+  uint32_t *entries; /* pairs, copied */
   size_t nr;
 };
 
@@ -452,8 +451,8 @@ got_extents (void *opaque, const char *context, uint64_t offset,
   struct extents *e = opaque;
 
   (void)error;
-  if (strcmp (context, LIBNBD_CONTEXT_BASE_ALLOCATION) != 0
-      || offset != e->offset || e->entries)
+  if (strcmp (context, LIBNBD_CONTEXT_BASE_ALLOCATION) != 0 ||
+      offset != e->offset || e->entries)
     return 0;
   e->entries = malloc (nr * sizeof *entries + 1);
   if (e->entries) {
@@ -492,11 +491,10 @@ remote_extents (struct remote *r, uint64_t count, uint64_t offset,
     }
     bad = r->serial;
     c.err = 0;
-    cookie = nbd_aio_block_status
-      (r->nbd, V2V_MIN (count, UINT64_C (1) << 31), offset,
-       (nbd_extent_callback) { .callback = got_extents, .user_data = &e },
-       (nbd_completion_callback) { .callback = completed,
-                                   .user_data = &c }, 0);
+    cookie = nbd_aio_block_status (
+      r->nbd, V2V_MIN (count, UINT64_C (1) << 31), offset,
+      (nbd_extent_callback){ .callback = got_extents, .user_data = &e },
+      (nbd_completion_callback){ .callback = completed, .user_data = &c }, 0);
     ret = finish (r, cookie, &c);
   } while (ret == 1 && ++losses < MAX_ATTEMPTS);
   sem_destroy (&c.done);
@@ -512,8 +510,7 @@ remote_extents (struct remote *r, uint64_t count, uint64_t offset,
 
     if (len == 0)
       break;
-    ret = fn (opaque, offset, len,
-              (e.entries[i + 1] & LIBNBD_STATE_HOLE) != 0,
+    ret = fn (opaque, offset, len, (e.entries[i + 1] & LIBNBD_STATE_HOLE) != 0,
               (e.entries[i + 1] & LIBNBD_STATE_ZERO) != 0);
     offset += len;
     count -= len;

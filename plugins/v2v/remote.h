@@ -17,8 +17,8 @@
 struct remote;
 
 /* Connection INDEX of CHILD, export EXPORT.  Nothing is started yet. */
-extern struct remote *remote_new_child (struct child *child, unsigned index,
-                                        const char *export);
+extern struct remote *
+remote_new_child (struct child *child, unsigned index, const char *export);
 /* A server that runs already. */
 extern struct remote *remote_new_uri (const char *uri);
 extern void remote_free (struct remote *r);
@@ -26,8 +26,8 @@ extern void remote_free (struct remote *r);
 /* All return 0, or -1 and errno; the reason has been given to LOG. */
 extern void remote_set_log (void (*log) (const char *message));
 extern int remote_size (struct remote *r, uint64_t *size);
-extern int remote_pread (struct remote *r, void *buf, size_t count,
-                         uint64_t offset);
+extern int
+remote_pread (struct remote *r, void *buf, size_t count, uint64_t offset);
 
 /* Calls FN for ranges that follow each other from OFFSET and do not go
  * beyond OFFSET + COUNT; they may end before.  FN returns 0, or -1 and

@@ -93,9 +93,11 @@ load (struct diag *d)
   /* Never unloaded: it may have left threads or handlers. */
   h = dlopen ("libvirt.so.0", RTLD_NOW | RTLD_LOCAL);
   if (h == NULL)
-    return diag_error (d, "libvirt is needed for this (install libvirt0), or "
+    return diag_error (d,
+                       "libvirt is needed for this (install libvirt0), or "
                        "save the domain with virsh dumpxml --security-info "
-                       "and give the file: %s", dlerror ());
+                       "and give the file: %s",
+                       dlerror ());
   for (i = 0; i < V2V_ARRAY_SIZE (symbols); ++i) {
     sym = dlsym (h, symbols[i].name);
     if (sym == NULL) {
@@ -116,7 +118,7 @@ answer (struct credential *cred, unsigned n, void *opaque)
 
   for (i = 0; i < n; ++i) {
     const char *s = cred[i].type == CRED_AUTHNAME ? opts->remote.user
-      : opts->remote.password;
+                                                  : opts->remote.password;
 
     if (s == NULL)
       return -1;
@@ -163,8 +165,8 @@ resolve (void *conn, struct disk_ref *ref, struct diag *d)
   int r = -1;
 
   if (xml == NULL)
-    diag_error (d, "volume \"%s\" of pool \"%s\": %s", ref->location,
-                ref->pool, lv.last_error ());
+    diag_error (d, "volume \"%s\" of pool \"%s\": %s", ref->location, ref->pool,
+                lv.last_error ());
   else if ((doc = xml_parse (xml, strlen (xml), d)) != NULL) {
     root = xmlDocGetRootElement (doc);
     target = xml_child (root, "target");
@@ -172,19 +174,24 @@ resolve (void *conn, struct disk_ref *ref, struct diag *d)
     format = xml_attr (xml_child (target, "format"), "type");
     f = format ? image_format (format) : "raw";
     if (type && strcmp (type, "file") != 0 && strcmp (type, "block") != 0)
-      diag_error (d, "volume \"%s\" of pool \"%s\": volumes of type \"%s\" "
-                  "cannot be read", ref->location, ref->pool, type);
+      diag_error (d,
+                  "volume \"%s\" of pool \"%s\": volumes of type \"%s\" "
+                  "cannot be read",
+                  ref->location, ref->pool, type);
     else if (ref->format == NULL && f == NULL)
-      diag_error (d, "volume \"%s\" of pool \"%s\": the format \"%s\" is not "
-                  "known", ref->location, ref->pool, format);
+      diag_error (d,
+                  "volume \"%s\" of pool \"%s\": the format \"%s\" is not "
+                  "known",
+                  ref->location, ref->pool, format);
     else {
       free (ref->location);
       ref->location = xml_text (xml_child (target, "path"));
       if (ref->format == NULL)
         ref->format = strdup (f);
       ref->kind = REF_PATH;
-      r = ref->location && ref->format ? 0
-        : diag_error (d, "a volume without a path");
+      r = ref->location && ref->format
+            ? 0
+            : diag_error (d, "a volume without a path");
     }
   }
   if (doc)
@@ -203,8 +210,8 @@ resolve_all (void *conn, struct source *s, struct diag *d)
   size_t i;
 
   for (i = 0; i < s->machine.nr_refs; ++i)
-    if (s->machine.refs[i].kind == REF_VOLUME
-        && resolve (conn, &s->machine.refs[i], d) == -1)
+    if (s->machine.refs[i].kind == REF_VOLUME &&
+        resolve (conn, &s->machine.refs[i], d) == -1)
       return -1;
   return 0;
 }
@@ -248,11 +255,12 @@ source_libvirt (struct source *s, const struct source_options *opts,
   if (xml == NULL)
     diag_error (d, "domain \"%s\": %s", name, lv.last_error ());
   else {
-    if (lv.is_active (dom) == 1
-        && !(opts->libvirt_uri
-             && strncmp (opts->libvirt_uri, "test:", 5) == 0))
-      diag_warn (d, "domain \"%s\" is running: shut it down, or what is read "
-                 "is not consistent", name);
+    if (lv.is_active (dom) == 1 &&
+        !(opts->libvirt_uri && strncmp (opts->libvirt_uri, "test:", 5) == 0))
+      diag_warn (d,
+                 "domain \"%s\" is running: shut it down, or what is read "
+                 "is not consistent",
+                 name);
     r = domain_parse (xml, strlen (xml), &s->machine, d);
     if (r == 0)
       r = resolve_all (conn, s, d);

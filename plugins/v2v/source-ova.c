@@ -30,8 +30,8 @@ is_kind (const char *name, const char *end)
   base = base ? base + 1 : name;
   n = strlen (base);
   /* "._x.ovf" is what macOS adds for x.ovf. */
-  return n > m && strncmp (base, "._", 2) != 0
-    && strcasecmp (base + n - m, end) == 0;
+  return n > m && strncmp (base, "._", 2) != 0 &&
+         strcasecmp (base + n - m, end) == 0;
 }
 
 static int
@@ -46,9 +46,10 @@ find_ovf (struct container *c, const char **ovf, struct diag *d)
   for (i = 0; i < nr; ++i)
     if (is_kind (names[i], ".ovf")) {
       if (*ovf)
-        return diag_error (d, "there are several .ovf files, \"%s\" and "
-                           "\"%s\": give the one that is meant", *ovf,
-                           names[i]);
+        return diag_error (d,
+                           "there are several .ovf files, \"%s\" and "
+                           "\"%s\": give the one that is meant",
+                           *ovf, names[i]);
       *ovf = names[i];
     }
   return *ovf ? 0 : diag_error (d, "there is no .ovf file in it");
@@ -77,8 +78,8 @@ verify_all (struct container *c, struct diag *d)
  * writers use fewer.
  */
 static int
-find_chunk (struct container *c, const char *base, const char *name,
-            unsigned i, int *digits, struct blob *r, struct diag *d)
+find_chunk (struct container *c, const char *base, const char *name, unsigned i,
+            int *digits, struct blob *r, struct diag *d)
 {
   CLEANUP_FREE char *chunk = NULL;
   int n, found;
@@ -115,17 +116,17 @@ any_chunk_after (struct container *c, const char *name, unsigned i)
     for (k = 0; k < nr && !r; ++k) {
       p = strrchr (names[k], '/');
       p = p ? p + 1 : names[k];
-      r = strncmp (p, name, n) == 0 && p[n] == '.' && p[n + 1]
-        && p[n + 1 + strspn (p + n + 1, "0123456789")] == '\0'
-        && strtoul (p + n + 1, NULL, 10) > i;
+      r = strncmp (p, name, n) == 0 && p[n] == '.' && p[n + 1] &&
+          p[n + 1 + strspn (p + n + 1, "0123456789")] == '\0' &&
+          strtoul (p + n + 1, NULL, 10) > i;
     }
   diag_clear (&quiet);
   return r;
 }
 
 static int
-join_chunks (struct container *c, const char *base,
-             const struct disk_ref *ref, struct blob *r, struct diag *d)
+join_chunks (struct container *c, const char *base, const struct disk_ref *ref,
+             struct blob *r, struct diag *d)
 {
   struct blob *parts = NULL, *p, b;
   size_t nr = 0;
@@ -151,29 +152,31 @@ join_chunks (struct container *c, const char *base,
   }
   for (size_t i = 0; i < nr; ++i)
     if (ref->chunk_size && (i + 1 < nr ? parts[i].size != ref->chunk_size
-                            : parts[i].size > ref->chunk_size)) {
-      diag_error (d, "chunk %zu of \"%s\" has %" PRIu64 " bytes instead of %"
-                  PRIu64, i, ref->location, parts[i].size, ref->chunk_size);
+                                       : parts[i].size > ref->chunk_size)) {
+      diag_error (
+        d, "chunk %zu of \"%s\" has %" PRIu64 " bytes instead of %" PRIu64, i,
+        ref->location, parts[i].size, ref->chunk_size);
       goto out;
     }
-  if (nr == 0 || any_chunk_after (c, ref->location, nr)
-      || (ref->chunk_size && nr > 0
-          && nr - 1 > UINT64_MAX / ref->chunk_size)) {
-    diag_error (d, nr == 0 && !any_chunk_after (c, ref->location, 0)
-                ? "\"%s\" does not exist, and chunk %zu of it neither"
-                : "\"%s\": chunk %zu is missing", ref->location, nr);
+  if (nr == 0 || any_chunk_after (c, ref->location, nr) ||
+      (ref->chunk_size && nr > 0 && nr - 1 > UINT64_MAX / ref->chunk_size)) {
+    diag_error (d,
+                nr == 0 && !any_chunk_after (c, ref->location, 0)
+                  ? "\"%s\" does not exist, and chunk %zu of it neither"
+                  : "\"%s\": chunk %zu is missing",
+                ref->location, nr);
     goto out;
   }
   ret = container_copy (c, parts, nr, ref->gzip, r, d);
- out:
+out:
   free (parts);
   return ret;
 }
 
 static int
 add_ovf_disk (struct source *s, const struct source_options *opts,
-              struct container *c, const char *base,
-              const struct disk_ref *ref, struct diag *d)
+              struct container *c, const char *base, const struct disk_ref *ref,
+              struct diag *d)
 {
   CLEANUP_FREE char *name = NULL;
   struct blob b, unzipped;
@@ -211,8 +214,8 @@ add_ovf_disk (struct source *s, const struct source_options *opts,
   if (base && strrchr (base, '/') && name[0] != '/') {
     char *full;
 
-    if (asprintf (&full, "%.*s%s", (int)(strrchr (base, '/') - base + 1),
-                  base, name) == -1)
+    if (asprintf (&full, "%.*s%s", (int)(strrchr (base, '/') - base + 1), base,
+                  name) == -1)
       return diag_memory (d);
     free (name);
     name = full;
@@ -234,8 +237,10 @@ source_ova (struct source *s, const struct source_options *opts,
   int r;
 
   source_container_options (opts, &co);
-  c = source_add_container (s, is_dir ? container_new_dir (path, &co, d)
-                            : container_new_archive (path, &co, d), d);
+  c = source_add_container (s,
+                            is_dir ? container_new_dir (path, &co, d)
+                                   : container_new_archive (path, &co, d),
+                            d);
   if (c == NULL)
     return -1;
   stem = source_stem (ovf ? ovf : path);
@@ -257,15 +262,15 @@ source_ova (struct source *s, const struct source_options *opts,
     if (r == -1)
       return diag_prefix (d, path);
   }
-  else if (find_ovf (c, &ovf, d) == -1
-           || (opts->verify && verify_all (c, d) == -1))
+  else if (find_ovf (c, &ovf, d) == -1 ||
+           (opts->verify && verify_all (c, d) == -1))
     return diag_prefix (d, path);
 
   r = container_find (c, NULL, ovf, &b, d);
   if (r == 0)
     r = diag_error (d, "does not exist");
-  if (r == -1 || blob_read_all (&b, MAX_OVF, &text, &len, d) == -1
-      || ovf_parse (text, len, stem, &s->machine, d) == -1)
+  if (r == -1 || blob_read_all (&b, MAX_OVF, &text, &len, d) == -1 ||
+      ovf_parse (text, len, stem, &s->machine, d) == -1)
     return diag_prefix (d, ovf);
   for (i = 0; i < s->machine.nr_refs; ++i)
     if (add_ovf_disk (s, opts, c, ovf, &s->machine.refs[i], d) == -1) {

@@ -33,7 +33,7 @@
 struct args {
   char **argv;
   size_t nr;
-  int fds[2];                   /* memfds: 4 and 5 in the child */
+  int fds[2]; /* memfds: 4 and 5 in the child */
   size_t nr_fds;
   bool failed;
 };
@@ -62,8 +62,7 @@ add (struct args *a, const char *fmt, ...)
 
 /* KEY=-N, where the child finds TEXT.  The source owns the memfd. */
 static void
-add_secret (struct source *s, struct args *a, const char *key,
-            const char *text)
+add_secret (struct source *s, struct args *a, const char *key, const char *text)
 {
   int *p = reallocarray (s->secrets, s->nr_secrets + 1, sizeof *p), fd;
   size_t n = strlen (text);
@@ -97,9 +96,15 @@ static struct disk *
 finish (struct args *a, const char *name, bool no_proxy, struct diag *d)
 {
   struct child_config cfg = {
-    .name = name, .argv = a->argv, .fds = a->fds, .nr_fds = a->nr_fds,
-    .rewind_fds = a->fds, .nr_rewind_fds = a->nr_fds, .activation = true,
-    .nr_connections = 1, .no_proxy = no_proxy,
+    .name = name,
+    .argv = a->argv,
+    .fds = a->fds,
+    .nr_fds = a->nr_fds,
+    .rewind_fds = a->fds,
+    .nr_rewind_fds = a->nr_fds,
+    .activation = true,
+    .nr_connections = 1,
+    .no_proxy = no_proxy,
   };
   struct child *child = a->failed ? NULL : child_new (&cfg);
   struct disk *disk = child ? disk_new_child (name, child, "") : NULL;
@@ -182,7 +187,7 @@ parse_ssh (const char *url, struct ssh_url *u, struct diag *d)
   if (at) {
     if (memchr (authority, ':', at - authority))
       return diag_error (d, "a password in a URL is refused: say "
-                         "password=+FILE");
+                            "password=+FILE");
     u->user = strndup (authority, at - authority);
     host += at - authority + 1;
   }
@@ -196,11 +201,9 @@ parse_ssh (const char *url, struct ssh_url *u, struct diag *d)
   }
   if (colon)
     u->port = strdup (colon + 1);
-  if ((at && u->user == NULL) || u->host == NULL
-      || (colon && u->port == NULL))
+  if ((at && u->user == NULL) || u->host == NULL || (colon && u->port == NULL))
     return diag_memory (d);
-  if (u->host[0] == '\0' || u->host[0] == '-'
-      || strpbrk (u->host, " /?#@%"))
+  if (u->host[0] == '\0' || u->host[0] == '-' || strpbrk (u->host, " /?#@%"))
     return diag_error (d, "%s: the URL has no valid host", url);
   if (u->port && (!whole_number (u->port, &n) || n < 1 || n > 65535))
     return diag_error (d, "%s: the port is not valid", url);
@@ -211,8 +214,7 @@ parse_ssh (const char *url, struct ssh_url *u, struct diag *d)
 
 static struct disk *
 ssh_disk (struct source *s, const struct source_options *opts,
-          const struct ssh_url *u, const char *path, bool retry,
-          struct diag *d)
+          const struct ssh_url *u, const char *path, bool retry, struct diag *d)
 {
   const struct remote_options *r = &opts->remote;
   struct args a;
@@ -250,8 +252,8 @@ source_add_ssh (struct source *s, const struct source_options *opts,
  * http and https.
  */
 static struct disk *
-curl_disk (struct source *s, const struct source_options *opts,
-           const char *url, bool vcenter, struct diag *d)
+curl_disk (struct source *s, const struct source_options *opts, const char *url,
+           bool vcenter, struct diag *d)
 {
   const struct remote_options *r = &opts->remote;
   struct args a;
@@ -284,7 +286,7 @@ source_add_http (struct source *s, const struct source_options *opts,
 
   if (memchr (p, '@', strcspn (p, "/?#")))
     return diag_error (d, "a user in a URL is refused: say user=NAME "
-                       "password=+FILE");
+                          "password=+FILE");
   return source_add_disk (s, curl_disk (s, opts, url, false, d), d);
 }
 
@@ -339,9 +341,9 @@ add_vcenter (struct source *s, const struct source_options *opts,
   qpath = quote (path, "-._~/");
   qdc = quote_twice (dc);
   qstore = quote_twice (store);
-  if (qpath == NULL || qdc == NULL || qstore == NULL
-      || asprintf (&url, "https://%s/folder/%s-flat.vmdk?dcPath=%s&dsName=%s",
-                   opts->remote.server, qpath, qdc, qstore) == -1) {
+  if (qpath == NULL || qdc == NULL || qstore == NULL ||
+      asprintf (&url, "https://%s/folder/%s-flat.vmdk?dcPath=%s&dsName=%s",
+                opts->remote.server, qpath, qdc, qstore) == -1) {
     url = NULL;
     return diag_memory (d);
   }
@@ -361,7 +363,7 @@ add_vddk (struct source *s, const struct source_options *opts,
 
   if (r->vddk_vm == NULL && s->machine.moref == NULL)
     return diag_error (d, "the XML has no <vmware:moref>: say "
-                       "vddk-vm=moref=ID");
+                          "vddk-vm=moref=ID");
   if (r->password == NULL)
     return diag_error (d, "VDDK needs password=+FILE");
   begin (&a, opts);
@@ -393,11 +395,12 @@ source_add_vmware (struct source *s, const struct source_options *opts,
   if (strchr (ref->location, ']') == NULL)
     return diag_error (d, "\"%s\" is not a datastore path", ref->location);
   if (opts->remote.server == NULL)
-    return diag_error (d, "\"%s\" lies on a VMware server: say "
+    return diag_error (d,
+                       "\"%s\" lies on a VMware server: say "
                        "server=HOST user=NAME password=+FILE",
                        ref->location);
   return opts->remote.vddk_used ? add_vddk (s, opts, ref, d)
-    : add_vcenter (s, opts, ref, d);
+                                : add_vcenter (s, opts, ref, d);
 }
 
 /*--------------------------------------------------------------------
@@ -417,8 +420,7 @@ fetch (struct source *s, const struct source_options *opts,
   if (disk == NULL)
     return -1;
   if (disk_size (disk, &size) == -1)
-    diag_error (d, "%s: cannot be read over ssh (missing, or no access)",
-                path);
+    diag_error (d, "%s: cannot be read over ssh (missing, or no access)", path);
   else if (size > limit)
     diag_error (d, "%s: larger than %zu bytes", path, limit);
   else if ((*text = malloc (size + 1)) == NULL)
@@ -448,10 +450,12 @@ add_ssh_vmdk (struct source *s, const struct source_options *opts,
   int r = -1;
 
   if (strchr (name, '/'))
-    return diag_error (d, "\"%s\" is not in the directory of the VMX: "
-                       "refused", name);
-  if (asprintf (&path, "%.*s%s", (int)(slash - u->path + 1), u->path,
-                name) == -1) {
+    return diag_error (d,
+                       "\"%s\" is not in the directory of the VMX: "
+                       "refused",
+                       name);
+  if (asprintf (&path, "%.*s%s", (int)(slash - u->path + 1), u->path, name) ==
+      -1) {
     path = NULL;
     return diag_memory (d);
   }
@@ -460,12 +464,16 @@ add_ssh_vmdk (struct source *s, const struct source_options *opts,
   if (vmdk_parse_descriptor (text, len, &desc, d) == -1)
     diag_prefix (d, path);
   else if (desc.parent_cid != UINT32_MAX)
-    diag_error (d, "%s: a snapshot cannot be read over ssh: consolidate the "
-                "machine's disks first", path);
-  else if (desc.nr_extents != 1 || desc.extents[0].type != VMDK_FLAT
-           || desc.extents[0].offset != 0)
-    diag_error (d, "%s: only a VMDK with one flat extent can be read over "
-                "ssh", path);
+    diag_error (d,
+                "%s: a snapshot cannot be read over ssh: consolidate the "
+                "machine's disks first",
+                path);
+  else if (desc.nr_extents != 1 || desc.extents[0].type != VMDK_FLAT ||
+           desc.extents[0].offset != 0)
+    diag_error (d,
+                "%s: only a VMDK with one flat extent can be read over "
+                "ssh",
+                path);
   else if (strchr (desc.extents[0].name, '/'))
     diag_error (d, "%s: the extent \"%s\" is not in its directory: refused",
                 path, desc.extents[0].name);
@@ -513,9 +521,9 @@ source_ssh_vmx (struct source *s, const struct source_options *opts,
   for (i = 0; r == 0 && i < s->machine.nr_refs; ++i)
     r = add_ssh_vmdk (s, opts, &u, s->machine.refs[i].location, d);
   supervisor_stop ();
-  if (r == 0)                   /* it is on the other host */
+  if (r == 0) /* it is on the other host */
     r = set_string (&s->machine.vm->nvram, NULL, "nvram", d);
- out:
+out:
   free_ssh_url (&u);
   return r;
 }

@@ -48,8 +48,7 @@ source_add_container (struct source *s, struct container *c, struct diag *d)
 
   if (c == NULL)
     return NULL;
-  p = reallocarray (s->containers, s->nr_containers + 1,
-                    sizeof (void *));
+  p = reallocarray (s->containers, s->nr_containers + 1, sizeof (void *));
   if (p == NULL) {
     container_free (c);
     diag_memory (d);
@@ -64,8 +63,9 @@ void
 source_container_options (const struct source_options *opts,
                           struct container_options *r)
 {
-  *r = (struct container_options) {
-    .tmpdir = opts->tmpdir, .unpack_limit = opts->unpack_limit,
+  *r = (struct container_options){
+    .tmpdir = opts->tmpdir,
+    .unpack_limit = opts->unpack_limit,
     .allow_dirs = opts->allow_dirs,
   };
 }
@@ -78,7 +78,8 @@ source_add_disk (struct source *s, struct disk *disk, struct diag *d)
   if (disk == NULL)
     return diag_error (d, "a disk: %m");
   p = s->nr_disks < MAX_DISKS
-    ? reallocarray (s->disks, s->nr_disks + 1, sizeof (void *)) : NULL;
+        ? reallocarray (s->disks, s->nr_disks + 1, sizeof (void *))
+        : NULL;
   if (p == NULL) {
     disk_free (disk);
     return diag_error (d, "more than %d disks", MAX_DISKS);
@@ -90,14 +91,14 @@ source_add_disk (struct source *s, struct disk *disk, struct diag *d)
 
 int
 source_add_image (struct source *s, const struct source_options *opts,
-                  struct container *c, const struct blob *b,
-                  const char *name, const char *format, struct diag *d)
+                  struct container *c, const struct blob *b, const char *name,
+                  const char *format, struct diag *d)
 {
   struct image_options io = { .allow_backing = opts->allow_backing };
   struct plan plan;
 
-  if (image_plan (c, b, name, opts->format ? opts->format : format, &io,
-                  &plan, d) == -1) {
+  if (image_plan (c, b, name, opts->format ? opts->format : format, &io, &plan,
+                  d) == -1) {
     plan_free (&plan);
     return -1;
   }
@@ -109,9 +110,9 @@ char *
 source_stem (const char *path)
 {
   static const char *const endings[] = {
-    ".tar.gz", ".tar.xz", ".tar.zst", ".img", ".ova", ".ovf", ".qcow2",
-    ".raw", ".vmdk", ".vmx", ".vdi", ".vhd", ".vhdx", ".xml", ".tar",
-    ".tgz", ".zip", "-sda",
+    ".tar.gz", ".tar.xz", ".tar.zst", ".img", ".ova", ".ovf",
+    ".qcow2",  ".raw",    ".vmdk",    ".vmx", ".vdi", ".vhd",
+    ".vhdx",   ".xml",    ".tar",     ".tgz", ".zip", "-sda",
   };
   const char *p;
   size_t n = strlen (path), i, m;
@@ -155,10 +156,11 @@ guess_input (const char *file)
     const char *end;
     enum input input;
   } endings[] = {
-    { ".vmx", INPUT_VMX }, { ".ovf", INPUT_OVF }, { ".ova", INPUT_OVA },
-    { ".tar", INPUT_OVA }, { ".tar.gz", INPUT_OVA }, { ".tgz", INPUT_OVA },
+    { ".vmx", INPUT_VMX },    { ".ovf", INPUT_OVF },
+    { ".ova", INPUT_OVA },    { ".tar", INPUT_OVA },
+    { ".tar.gz", INPUT_OVA }, { ".tgz", INPUT_OVA },
     { ".tar.xz", INPUT_OVA }, { ".tar.zst", INPUT_OVA },
-    { ".zip", INPUT_OVA }, { ".xml", INPUT_LIBVIRT_XML },
+    { ".zip", INPUT_OVA },    { ".xml", INPUT_LIBVIRT_XML },
   };
   struct stat st;
   size_t i;
@@ -173,8 +175,8 @@ guess_input (const char *file)
 
 /* The directory that FILE lies in, as a container. */
 static struct container *
-dir_of (struct source *s, const struct source_options *opts,
-        const char *file, struct diag *d)
+dir_of (struct source *s, const struct source_options *opts, const char *file,
+        struct diag *d)
 {
   struct container_options co;
   CLEANUP_FREE char *real = realpath (file, NULL);
@@ -207,8 +209,8 @@ open_path (struct container *c, const char *path, struct blob *r,
 }
 
 static int
-add_path (struct source *s, const struct source_options *opts,
-          const char *path, const char *format, struct diag *d)
+add_path (struct source *s, const struct source_options *opts, const char *path,
+          const char *format, struct diag *d)
 {
   struct container *c = dir_of (s, opts, path, d);
   CLEANUP_FREE char *real = realpath (path, NULL);
@@ -219,13 +221,15 @@ add_path (struct source *s, const struct source_options *opts,
   /* The name's ending is what the user wrote. */
   return source_add_image (s, opts, c, &b,
                            image_format_of_name (path) ? path
-                           : real ? real : path, format, d);
+                           : real                      ? real
+                                                       : path,
+                           format, d);
 }
 
 static int
 read_document (struct source *s, const struct source_options *opts,
-               const char *path, struct container **c, char **text,
-               size_t *len, struct diag *d)
+               const char *path, struct container **c, char **text, size_t *len,
+               struct diag *d)
 {
   struct blob b;
 
@@ -246,8 +250,7 @@ has_scheme (const char *uri, const char *const *schemes)
   for (; *schemes; ++schemes) {
     size_t n = strlen (*schemes);
 
-    if (strncasecmp (uri, *schemes, n) == 0
-        && strncmp (uri + n, "://", 3) == 0)
+    if (strncasecmp (uri, *schemes, n) == 0 && strncmp (uri + n, "://", 3) == 0)
       return true;
   }
   return false;
@@ -255,8 +258,8 @@ has_scheme (const char *uri, const char *const *schemes)
 
 /* A server's content is raw: it is read through NBD, not as a file. */
 static int
-add_uri (struct source *s, const struct source_options *opts,
-         const char *uri, const char *format, struct diag *d)
+add_uri (struct source *s, const struct source_options *opts, const char *uri,
+         const char *format, struct diag *d)
 {
   static const char *const nbd[] = { "nbd", "nbds", "nbd+unix", "nbds+unix",
                                      NULL };
@@ -266,16 +269,20 @@ add_uri (struct source *s, const struct source_options *opts,
   if (opts->format)
     format = opts->format;
   if (format && strcmp (format, "raw") != 0)
-    return diag_error (d, "%s: only raw disks can be read from a server, "
-                       "not %s: copy the file first", uri, format);
+    return diag_error (d,
+                       "%s: only raw disks can be read from a server, "
+                       "not %s: copy the file first",
+                       uri, format);
   if (has_scheme (uri, nbd))
     return source_add_disk (s, disk_new_uri (uri), d);
   if (has_scheme (uri, http))
     return source_add_http (s, opts, uri, d);
   if (has_scheme (uri, ssh))
     return source_add_ssh (s, opts, uri, d);
-  return diag_error (d, "%s: only nbd, nbds, nbd+unix, nbds+unix, http, "
-                     "https and ssh URIs can be disks", uri);
+  return diag_error (d,
+                     "%s: only nbd, nbds, nbd+unix, nbds+unix, http, "
+                     "https and ssh URIs can be disks",
+                     uri);
 }
 
 /* A path in a document: relative to it. */
@@ -347,8 +354,7 @@ source_add_refs (struct source *s, const struct source_options *opts,
 
 /* Plain images: what the reference converter makes up for them. */
 static int
-open_disks (struct source *s, const struct source_options *opts,
-            struct diag *d)
+open_disks (struct source *s, const struct source_options *opts, struct diag *d)
 {
   static const char *const features[] = { "acpi", "apic", "pae" };
   CLEANUP_FREE char *name = NULL;
@@ -380,16 +386,16 @@ open_disks (struct source *s, const struct source_options *opts,
   nic = vm_add_nic (vm);
   if (nic == NULL)
     return diag_memory (d);
-  if (set_string (&vm->name, name ? name : "unknown", "name", d) == -1
-      || set_string (&vm->display.type, "window", "display", d) == -1
-      || set_string (&nic->vnet, "default", "network", d) == -1)
+  if (set_string (&vm->name, name ? name : "unknown", "name", d) == -1 ||
+      set_string (&vm->display.type, "window", "display", d) == -1 ||
+      set_string (&nic->vnet, "default", "network", d) == -1)
     return -1;
   return 0;
 }
 
 static int
-open_vmx (struct source *s, const struct source_options *opts,
-          const char *path, struct diag *d)
+open_vmx (struct source *s, const struct source_options *opts, const char *path,
+          struct diag *d)
 {
   CLEANUP_FREE char *text = NULL, *stem = source_stem (path), *full = NULL;
   struct container *c;
@@ -401,8 +407,8 @@ open_vmx (struct source *s, const struct source_options *opts,
     return diag_memory (d);
   if (read_document (s, opts, path, &c, &text, &len, d) == -1)
     return -1;
-  if (vmx_parse (text, len, stem, &s->machine, d) == -1
-      || source_add_refs (s, opts, c, NULL, d) == -1)
+  if (vmx_parse (text, len, stem, &s->machine, d) == -1 ||
+      source_add_refs (s, opts, c, NULL, d) == -1)
     return diag_prefix (d, path);
 
   /* The NVRAM as a path, if it is there. */
@@ -414,8 +420,8 @@ open_vmx (struct source *s, const struct source_options *opts,
     if (container_find (c, NULL, vm->nvram, &b, &quiet) != 1)
       diag_warn (d, "nvram: \"%s\" is not there: ignored", vm->nvram);
     else if (asprintf (&full, "%.*s%s",
-                       vm->nvram[0] == '/' ? 0 : (int)(slash - path + 1),
-                       path, vm->nvram) == -1)
+                       vm->nvram[0] == '/' ? 0 : (int)(slash - path + 1), path,
+                       vm->nvram) == -1)
       full = NULL;
     diag_clear (&quiet);
     if (set_string (&vm->nvram, full, "nvram", d) == -1)
@@ -446,9 +452,9 @@ open_domain (struct source *s, const struct source_options *opts,
 
   if (read_document (s, opts, path, &c, &text, &len, d) == -1)
     return -1;
-  if (domain_parse (text, len, &s->machine, d) == -1
-      || source_libvirt_volumes (s, opts, d) == -1
-      || source_add_refs (s, opts, c, path, d) == -1)
+  if (domain_parse (text, len, &s->machine, d) == -1 ||
+      source_libvirt_volumes (s, opts, d) == -1 ||
+      source_add_refs (s, opts, c, path, d) == -1)
     return diag_prefix (d, path);
   return 0;
 }
@@ -463,8 +469,8 @@ is_directory (const char *path)
 
 /* An OVF file alone: its directory is the package. */
 static int
-open_ovf (struct source *s, const struct source_options *opts,
-          const char *path, struct diag *d)
+open_ovf (struct source *s, const struct source_options *opts, const char *path,
+          struct diag *d)
 {
   CLEANUP_FREE char *real = realpath (path, NULL);
   char *name;
@@ -492,29 +498,30 @@ source_open (const struct source_options *opts, struct diag *d)
     input = opts->nr_files == 1 ? guess_input (file) : INPUT_DISK;
   if (input != INPUT_DISK && opts->nr_files != 1)
     r = diag_error (d, "exactly one file is expected for this input");
-  else switch (input) {
-  case INPUT_DISK:
-    r = open_disks (s, opts, d);
-    break;
-  case INPUT_VMX:
-    r = is_uri (file) ? open_vmx_uri (s, opts, file, d)
-      : open_vmx (s, opts, file, d);
-    break;
-  case INPUT_OVA:
-    r = source_ova (s, opts, file, is_directory (file), NULL, d);
-    break;
-  case INPUT_LIBVIRT:
-    r = source_libvirt (s, opts, file, d);
-    break;
-  case INPUT_LIBVIRT_XML:
-    r = open_domain (s, opts, file, d);
-    break;
-  case INPUT_OVF:
-    r = open_ovf (s, opts, file, d);
-    break;
-  default:
-    r = diag_error (d, "%s: this input cannot be read here", file);
-  }
+  else
+    switch (input) {
+    case INPUT_DISK:
+      r = open_disks (s, opts, d);
+      break;
+    case INPUT_VMX:
+      r = is_uri (file) ? open_vmx_uri (s, opts, file, d)
+                        : open_vmx (s, opts, file, d);
+      break;
+    case INPUT_OVA:
+      r = source_ova (s, opts, file, is_directory (file), NULL, d);
+      break;
+    case INPUT_LIBVIRT:
+      r = source_libvirt (s, opts, file, d);
+      break;
+    case INPUT_LIBVIRT_XML:
+      r = open_domain (s, opts, file, d);
+      break;
+    case INPUT_OVF:
+      r = open_ovf (s, opts, file, d);
+      break;
+    default:
+      r = diag_error (d, "%s: this input cannot be read here", file);
+    }
   if (r == 0 && opts->name)
     r = set_string (&s->machine.vm->name, opts->name, "name", d);
   if (r == -1) {

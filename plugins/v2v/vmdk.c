@@ -62,14 +62,13 @@ number (char **pp, uint64_t *r)
 }
 
 static int
-parse_extent (char *p, unsigned line, struct vmdk_descriptor *r,
-              struct diag *d)
+parse_extent (char *p, unsigned line, struct vmdk_descriptor *r, struct diag *d)
 {
   static const struct {
     const char *word;
     enum vmdk_extent_type type;
   } types[] = {
-    { "FLAT", VMDK_FLAT }, { "VMFS", VMDK_FLAT },
+    { "FLAT", VMDK_FLAT },     { "VMFS", VMDK_FLAT },
     { "SPARSE", VMDK_SPARSE }, { "VMFSSPARSE", VMDK_SPARSE },
     { "ZERO", VMDK_ZERO },
   };
@@ -80,21 +79,21 @@ parse_extent (char *p, unsigned line, struct vmdk_descriptor *r,
   if (!number (&p, &e.sectors) || e.sectors == 0)
     return diag_error (d, "line %u: the extent has no size", line);
   if (e.sectors > MAX_SECTORS - r->sectors)
-    return diag_error (d, "line %u: the disk is larger than 2^63 bytes",
-                       line);
+    return diag_error (d, "line %u: the disk is larger than 2^63 bytes", line);
   if (r->nr_extents >= MAX_EXTENTS)
     return diag_error (d, "line %u: more than %d extents", line, MAX_EXTENTS);
   word = p;
   n = strcspn (p, " \t");
   for (i = 0; i < V2V_ARRAY_SIZE (types); ++i)
-    if (strlen (types[i].word) == n
-        && strncasecmp (types[i].word, word, n) == 0)
+    if (strlen (types[i].word) == n &&
+        strncasecmp (types[i].word, word, n) == 0)
       break;
   if (i == V2V_ARRAY_SIZE (types))
-    return diag_error (d, "line %u: extents of type \"%.*s\" cannot be read "
+    return diag_error (d,
+                       "line %u: extents of type \"%.*s\" cannot be read "
                        "(raw device mappings and SESPARSE snapshots: copy "
-                       "the disk with vmkfstools -i first)", line,
-                       (int)V2V_MIN (n, 32), word);
+                       "the disk with vmkfstools -i first)",
+                       line, (int)V2V_MIN (n, 32), word);
   e.type = types[i].type;
   p = skip_blanks (p + n);
   if (e.type != VMDK_ZERO) {
@@ -124,8 +123,7 @@ parse_extent (char *p, unsigned line, struct vmdk_descriptor *r,
 }
 
 static int
-parse_line (char *p, unsigned line, struct vmdk_descriptor *r,
-            struct diag *d)
+parse_line (char *p, unsigned line, struct vmdk_descriptor *r, struct diag *d)
 {
   static const char *const accesses[] = { "RW", "RDONLY", "NOACCESS" };
   char *value, *end, **string = NULL;
@@ -162,8 +160,7 @@ parse_line (char *p, unsigned line, struct vmdk_descriptor *r,
     errno = 0;
     cid = strtoul (value, &end, 16);
     if (errno || end == value || *end || cid > UINT32_MAX)
-      return diag_error (d, "line %u: parentCID is not a 32 bit number",
-                         line);
+      return diag_error (d, "line %u: parentCID is not a 32 bit number", line);
     r->parent_cid = cid;
   }
   else if (strcasecmp (p, "parentFileNameHint") == 0)
@@ -183,8 +180,8 @@ parse_line (char *p, unsigned line, struct vmdk_descriptor *r,
 }
 
 int
-vmdk_parse_descriptor (const char *text, size_t len,
-                       struct vmdk_descriptor *r, struct diag *d)
+vmdk_parse_descriptor (const char *text, size_t len, struct vmdk_descriptor *r,
+                       struct diag *d)
 {
   CLEANUP_FREE char *copy = strndup (text, len);
   char *p = copy, *next;

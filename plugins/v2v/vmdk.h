@@ -13,25 +13,25 @@
 #include "diag.h"
 
 enum vmdk_extent_type {
-  VMDK_FLAT,                    /* FLAT and VMFS: plain bytes */
-  VMDK_SPARSE,                  /* SPARSE and VMFSSPARSE */
+  VMDK_FLAT,   /* FLAT and VMFS: plain bytes */
+  VMDK_SPARSE, /* SPARSE and VMFSSPARSE */
   VMDK_ZERO,
 };
 
 struct vmdk_extent {
   enum vmdk_extent_type type;
-  uint64_t sectors;             /* > 0 */
-  char *name;                   /* NULL for VMDK_ZERO */
-  uint64_t offset;              /* sectors into the file, of VMDK_FLAT */
+  uint64_t sectors; /* > 0 */
+  char *name;       /* NULL for VMDK_ZERO */
+  uint64_t offset;  /* sectors into the file, of VMDK_FLAT */
   unsigned line;
 };
 
 struct vmdk_descriptor {
   struct vmdk_extent *extents;
   size_t nr_extents;
-  uint64_t sectors;             /* sum of the extents */
-  uint32_t parent_cid;          /* 0xffffffff = no parent */
-  char *parent;                 /* parentFileNameHint, or NULL */
+  uint64_t sectors;                 /* sum of the extents */
+  uint32_t parent_cid;              /* 0xffffffff = no parent */
+  char *parent;                     /* parentFileNameHint, or NULL */
   char *create_type, *adapter_type; /* or NULL */
 };
 

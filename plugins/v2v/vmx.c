@@ -30,13 +30,13 @@
 #define MAX_KEYS 65536
 
 struct pair {
-  char *key;                    /* lower case */
+  char *key; /* lower case */
   char *value;
   unsigned line;
 };
 
 struct vmx {
-  struct pair *pairs;           /* sorted by key, then line */
+  struct pair *pairs; /* sorted by key, then line */
   size_t nr, alloc;
 };
 
@@ -98,8 +98,10 @@ parse_line (struct vmx *v, char *p, unsigned line, struct diag *d)
     value++;
   if (*value == '"') {
     if (end - value < 2 || end[-1] != '"') {
-      diag_warn (d, "line %u: the value's quotation mark is not closed: "
-                 "ignored", line);
+      diag_warn (d,
+                 "line %u: the value's quotation mark is not closed: "
+                 "ignored",
+                 line);
       return 0;
     }
     value++;
@@ -174,15 +176,17 @@ get_pair (const struct vmx *v, const char *fmt, ...)
   return find (v, key);
 }
 
-#define get(v, ...)                                                           \
-  ({ const struct pair *p_ = get_pair (v, __VA_ARGS__);                       \
-     p_ ? p_->value : NULL; })
+#define get(v, ...) \
+  ({ \
+    const struct pair *p_ = get_pair (v, __VA_ARGS__); \
+    p_ ? p_->value : NULL; \
+  })
 
 static bool
 is_true (const char *s)
 {
-  return s && (strcasecmp (s, "true") == 0 || strcasecmp (s, "yes") == 0
-               || strcasecmp (s, "on") == 0 || strcmp (s, "1") == 0);
+  return s && (strcasecmp (s, "true") == 0 || strcasecmp (s, "yes") == 0 ||
+               strcasecmp (s, "on") == 0 || strcmp (s, "1") == 0);
 }
 
 static bool
@@ -193,16 +197,17 @@ is_false (const char *s)
 
 /* *R is not changed if the key is absent. */
 static int
-get_number (const struct vmx *v, const char *key, uint64_t most,
-            uint64_t *r, struct diag *d)
+get_number (const struct vmx *v, const char *key, uint64_t most, uint64_t *r,
+            struct diag *d)
 {
   const struct pair *p = find (v, key);
 
   if (p == NULL || p->value[strspn (p->value, " \t")] == '\0')
     return 0;
   if (!whole_number (p->value, r) || *r > most)
-    return diag_error (d, "line %u: %s: \"%.40s\" is not a number up to %"
-                       PRIu64, p->line, key, p->value, most);
+    return diag_error (d,
+                       "line %u: %s: \"%.40s\" is not a number up to %" PRIu64,
+                       p->line, key, p->value, most);
   return 0;
 }
 
@@ -218,8 +223,10 @@ convert_values (struct vmx *v, struct diag *d)
   if (e && strcasecmp (e->value, "utf-8") != 0) {
     cd = iconv_open ("UTF-8", e->value);
     if (cd == (iconv_t)-1)
-      return diag_error (d, "line %u: .encoding: character set \"%.40s\" is "
-                         "not known", e->line, e->value);
+      return diag_error (d,
+                         "line %u: .encoding: character set \"%.40s\" is "
+                         "not known",
+                         e->line, e->value);
   }
   for (i = 0; r == 0 && i < v->nr; ++i) {
     struct pair *p = &v->pairs[i];
@@ -229,11 +236,11 @@ convert_values (struct vmx *v, struct diag *d)
     if (cd == (iconv_t)-1 && vm_utf8_valid (in, left))
       continue;
     if (cd == (iconv_t)-1) {
-      if (e == NULL)            /* what Windows hosts wrote before .encoding */
+      if (e == NULL) /* what Windows hosts wrote before .encoding */
         cd = iconv_open ("UTF-8", "WINDOWS-1252");
       if (cd == (iconv_t)-1) {
-        r = diag_error (d, "line %u: %s: the text is not valid UTF-8",
-                        p->line, p->key);
+        r = diag_error (d, "line %u: %s: the text is not valid UTF-8", p->line,
+                        p->key);
         break;
       }
     }
@@ -245,8 +252,10 @@ convert_values (struct vmx *v, struct diag *d)
     iconv (cd, NULL, NULL, NULL, NULL);
     if (iconv (cd, &in, &left, &to, &room) == (size_t)-1 || room == 0) {
       free (out);
-      r = diag_error (d, "line %u: %s: the text is not valid in the file's "
-                      "encoding", p->line, p->key);
+      r = diag_error (d,
+                      "line %u: %s: the text is not valid in the file's "
+                      "encoding",
+                      p->line, p->key);
       break;
     }
     *to = '\0';
@@ -266,11 +275,11 @@ read_vmx (struct vmx *v, const char *text, size_t len, struct diag *d)
   unsigned line = 0;
   size_t i, k;
 
-  if ((len >= 4 && (memcmp (text, "VMDK", 4) == 0
-                    || memcmp (text, "KDMV", 4) == 0))
-      || (len >= 21 && memcmp (text, "# Disk DescriptorFile", 21) == 0))
+  if ((len >= 4 &&
+       (memcmp (text, "VMDK", 4) == 0 || memcmp (text, "KDMV", 4) == 0)) ||
+      (len >= 21 && memcmp (text, "# Disk DescriptorFile", 21) == 0))
     return diag_error (d, "this is a VMDK disk, not a VMX file: give it as a "
-                       "disk (input=disk)");
+                          "disk (input=disk)");
   if (memchr (text, '\0', len))
     return diag_error (d, "not a VMX file: it has NUL bytes");
   copy = strndup (text, len);
@@ -309,13 +318,14 @@ read_vmx (struct vmx *v, const char *text, size_t len, struct diag *d)
 
 /* Numbers of a "scsi0:1" or "ethernet3" whose keys exist, sorted. */
 struct numbers {
-  struct { unsigned bus, unit; } at[1024];
+  struct {
+    unsigned bus, unit;
+  } at[1024];
   size_t nr;
 };
 
 static void
-collect (const struct vmx *v, const char *type, bool units,
-         struct numbers *r)
+collect (const struct vmx *v, const char *type, bool units, struct numbers *r)
 {
   size_t i, j, n = strlen (type);
 
@@ -340,9 +350,10 @@ collect (const struct vmx *v, const char *type, bool units,
         break;
     if (j < r->nr || r->nr == V2V_ARRAY_SIZE (r->at))
       continue;
-    for (j = r->nr++; j > 0 && (r->at[j - 1].bus > bus
-                                || (r->at[j - 1].bus == bus
-                                    && r->at[j - 1].unit > unit)); --j)
+    for (j = r->nr++;
+         j > 0 && (r->at[j - 1].bus > bus ||
+                   (r->at[j - 1].bus == bus && r->at[j - 1].unit > unit));
+         --j)
       r->at[j] = r->at[j - 1];
     r->at[j].bus = bus;
     r->at[j].unit = unit;
@@ -392,8 +403,7 @@ add_disk (const struct vmx *v, const char *type, unsigned bus, unsigned unit,
 
 /* "scsi0:1,scsi0:0" in bios.hddOrder: which disk is tried first. */
 static int
-boot_rank (const struct vmx *v, const char *type, unsigned bus,
-           unsigned unit)
+boot_rank (const struct vmx *v, const char *type, unsigned bus, unsigned unit)
 {
   const char *p = get (v, "bios.hddorder");
   char name[32];
@@ -422,8 +432,10 @@ get_drives (const struct vmx *v, struct machine *m, struct diag *d)
     enum vm_controller controller;
     unsigned per_bus;
   } types[] = {
-    { "scsi", VM_CONTROLLER_SCSI, 16 }, { "nvme", VM_CONTROLLER_NVME, 64 },
-    { "sata", VM_CONTROLLER_SATA, 30 }, { "ide", VM_CONTROLLER_IDE, 2 },
+    { "scsi", VM_CONTROLLER_SCSI, 16 },
+    { "nvme", VM_CONTROLLER_NVME, 64 },
+    { "sata", VM_CONTROLLER_SATA, 30 },
+    { "ide", VM_CONTROLLER_IDE, 2 },
   };
   static const char *const disks[] = {
     "disk", "plainDisk", "rawDisk", "scsi-hardDisk", "ata-hardDisk", NULL,
@@ -444,11 +456,11 @@ get_drives (const struct vmx *v, struct machine *m, struct diag *d)
       const char *file = get (v, "%s%u:%u.filename", type, bus, unit);
       struct vm_removable *r;
 
-      if (is_false (get (v, "%s%u.present", type, bus))
-          || is_false (get (v, "%s%u:%u.present", type, bus, unit)))
+      if (is_false (get (v, "%s%u.present", type, bus)) ||
+          is_false (get (v, "%s%u:%u.present", type, bus, unit)))
         continue;
       if (kind ? word_in (kind, disks)
-          : file && file[0] && !ends_with (file, ".iso")) {
+               : file && file[0] && !ends_with (file, ".iso")) {
         size_t before = m->vm->nr_disks;
 
         if (add_disk (v, type, bus, unit, types[i].controller, m, d) == -1)
@@ -510,15 +522,16 @@ get_nics (const struct vmx *v, struct machine *m, struct diag *d)
     if (nic == NULL)
       return diag_memory (d);
     nic->kind = connection && strcasecmp (connection, "bridged") == 0
-      ? VM_NIC_BRIDGE : VM_NIC_NETWORK;
+                  ? VM_NIC_BRIDGE
+                  : VM_NIC_NETWORK;
     snprintf (name, sizeof name, "ethernet%u", k);
     if (type && strcasecmp (type, "static") == 0 && is_static)
       generated = is_static;
-    if (set_mac (&nic->mac, generated ? generated : is_static, d) == -1
-        || set_lower (&nic->model, get (v, "ethernet%u.virtualdev", k),
-                      "virtualDev", d) == -1
-        || set_string (&nic->vnet, network && network[0] ? network : name,
-                       "networkName", d) == -1)
+    if (set_mac (&nic->mac, generated ? generated : is_static, d) == -1 ||
+        set_lower (&nic->model, get (v, "ethernet%u.virtualdev", k),
+                   "virtualDev", d) == -1 ||
+        set_string (&nic->vnet, network && network[0] ? network : name,
+                    "networkName", d) == -1)
       return -1;
   }
   return 0;
@@ -541,12 +554,14 @@ get_genid (const struct vmx *v, struct vm *vm, struct diag *d)
     return 0;
   errno = 0;
   lo = a->value[0] == '-' ? (uint64_t)strtoll (a->value, &end1, 10)
-    : strtoull (a->value, &end1, 10);
+                          : strtoull (a->value, &end1, 10);
   hi = b->value[0] == '-' ? (uint64_t)strtoll (b->value, &end2, 10)
-    : strtoull (b->value, &end2, 10);
+                          : strtoull (b->value, &end2, 10);
   if (errno || end1 == a->value || *end1 || end2 == b->value || *end2) {
-    diag_warn (d, "line %u: vm.genid and vm.genidX are not 64 bit numbers: "
-               "ignored", a->line);
+    diag_warn (d,
+               "line %u: vm.genid and vm.genidX are not 64 bit numbers: "
+               "ignored",
+               a->line);
     return 0;
   }
   if (lo == 0 && hi == 0)
@@ -554,10 +569,9 @@ get_genid (const struct vmx *v, struct vm *vm, struct diag *d)
   vm->genid = malloc (37);
   if (vm->genid == NULL)
     return diag_memory (d);
-  i = sprintf (vm->genid, "%08" PRIx32 "-%04x-%04x-%02x%02x-",
-               (uint32_t)lo, (unsigned)(lo >> 32 & 0xffff),
-               (unsigned)(lo >> 48), (unsigned)(hi & 0xff),
-               (unsigned)(hi >> 8 & 0xff));
+  i = sprintf (vm->genid, "%08" PRIx32 "-%04x-%04x-%02x%02x-", (uint32_t)lo,
+               (unsigned)(lo >> 32 & 0xffff), (unsigned)(lo >> 48),
+               (unsigned)(hi & 0xff), (unsigned)(hi >> 8 & 0xff));
   for (hi >>= 16; i < 36; hi >>= 8)
     i += sprintf (vm->genid + i, "%02x", (unsigned)(hi & 0xff));
   return 0;
@@ -569,7 +583,9 @@ get_sound (const struct vmx *v, struct vm *vm, struct diag *d)
   static const struct {
     const char *dev, *model;
   } models[] = {
-    { "sb16", "sb16" }, { "es1371", "es1370" }, { "hdaudio", "ich6" },
+    { "sb16", "sb16" },
+    { "es1371", "es1370" },
+    { "hdaudio", "ich6" },
   };
   const char *dev = get (v, "sound.virtualdev");
   size_t i;
@@ -592,16 +608,14 @@ get_machine (const struct vmx *v, const char *fallback, struct machine *m,
   const char *s;
   char uuid[37];
 
-  if (set_string (&vm->hypervisor, "vmware", "hypervisor", d) == -1
-      || set_string (&vm->name, get (v, "displayname"), "displayName",
-                     d) == -1
-      || set_string (&vm->os_hint, get (v, "guestos"), "guestOS", d) == -1
-      || set_string (&vm->nvram, get (v, "nvram"), "nvram", d) == -1
-      || get_number (v, "memsize", UINT64_MAX >> 20, &memory, d) == -1
-      || get_number (v, "numvcpus", 65536, &vcpus, d) == -1
-      || get_number (v, "cpuid.corespersocket", UINT64_MAX - 1, &cores,
-                     d) == -1
-      || get_genid (v, vm, d) == -1 || get_sound (v, vm, d) == -1)
+  if (set_string (&vm->hypervisor, "vmware", "hypervisor", d) == -1 ||
+      set_string (&vm->name, get (v, "displayname"), "displayName", d) == -1 ||
+      set_string (&vm->os_hint, get (v, "guestos"), "guestOS", d) == -1 ||
+      set_string (&vm->nvram, get (v, "nvram"), "nvram", d) == -1 ||
+      get_number (v, "memsize", UINT64_MAX >> 20, &memory, d) == -1 ||
+      get_number (v, "numvcpus", 65536, &vcpus, d) == -1 ||
+      get_number (v, "cpuid.corespersocket", UINT64_MAX - 1, &cores, d) == -1 ||
+      get_genid (v, vm, d) == -1 || get_sound (v, vm, d) == -1)
     return -1;
   if (vm->name == NULL) {
     diag_warn (d, "displayName is missing: the machine is called \"%s\"",
@@ -626,15 +640,15 @@ get_machine (const struct vmx *v, const char *fallback, struct machine *m,
   vm->firmware = VM_FIRMWARE_BIOS;
   if (s && strcasecmp (s, "efi") == 0) {
     vm->firmware = VM_FIRMWARE_UEFI;
-    vm->secure_boot
-      = is_true (get (v, "uefi.secureboot.enabled")) ? VM_YES : VM_NO;
+    vm->secure_boot = is_true (get (v, "uefi.secureboot.enabled")) ? VM_YES
+                                                                   : VM_NO;
   }
   else if (s && strcasecmp (s, "bios") != 0)
     diag_warn (d, "firmware: \"%.40s\" is not known: taken as BIOS", s);
 
-  if (is_true (get (v, "vtpm.present"))
-      && (set_string (&vm->tpm_model, "tpm-crb", "tpm", d) == -1
-          || set_string (&vm->tpm_version, "2.0", "tpm", d) == -1))
+  if (is_true (get (v, "vtpm.present")) &&
+      (set_string (&vm->tpm_model, "tpm-crb", "tpm", d) == -1 ||
+       set_string (&vm->tpm_version, "2.0", "tpm", d) == -1))
     return -1;
   if (get_drives (v, m, d) == -1 || get_nics (v, m, d) == -1)
     return -1;

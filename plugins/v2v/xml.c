@@ -48,8 +48,8 @@ xml_parse (const char *text, size_t len, struct diag *d)
   ctxt->sax->internalSubset = refuse_doctype;
   ctxt->sax->externalSubset = NULL;
   doc = xmlCtxtReadMemory (ctxt, text, (int)len, NULL, NULL,
-                           XML_PARSE_NONET | XML_PARSE_NOERROR
-                           | XML_PARSE_NOWARNING | XML_PARSE_NOCDATA);
+                           XML_PARSE_NONET | XML_PARSE_NOERROR |
+                             XML_PARSE_NOWARNING | XML_PARSE_NOCDATA);
   if (doctype)
     diag_error (d, "line %d: a document type (<!DOCTYPE>) is refused",
                 ctxt->input ? ctxt->input->line : 1);
@@ -74,8 +74,8 @@ static xmlNode *
 same_name (xmlNode *n, const char *name)
 {
   for (; n; n = n->next)
-    if (n->type == XML_ELEMENT_NODE
-        && strcmp ((const char *)n->name, name) == 0)
+    if (n->type == XML_ELEMENT_NODE &&
+        strcmp ((const char *)n->name, name) == 0)
       return n;
   return NULL;
 }

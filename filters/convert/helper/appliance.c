@@ -58,7 +58,7 @@
 #include "report.h"
 #include "v2v-utils.h"
 
-#define LIFE_LIMIT   10.0
+#define LIFE_LIMIT 10.0
 #define LAUNCH_LIMIT 90.0
 
 extern char **environ;
@@ -429,8 +429,8 @@ make_fixed (const char *cache, const char *dir, const uint8_t *image,
             size_t size)
 {
   static const char readme[] =
-      "An appliance of libguestfs whose kernel is not compressed.  Made by\n"
-      "v2v-convert-helper; it can be deleted at any time.\n";
+    "An appliance of libguestfs whose kernel is not compressed.  Made by\n"
+    "v2v-convert-helper; it can be deleted at any time.\n";
   uint8_t *vmlinux = NULL;
   size_t vmlinux_size;
   const char *why;
@@ -440,7 +440,7 @@ make_fixed (const char *cache, const char *dir, const uint8_t *image,
   if (kernel_unpack (image, size, &vmlinux, &vmlinux_size, &why) == -1)
     return -1;
   if (snprintf (tmp, sizeof tmp, "%s/v2v.tmp.XXXXXX", cache) >=
-          (int)sizeof tmp ||
+        (int)sizeof tmp ||
       mkdtemp (tmp) == NULL) {
     free (vmlinux);
     return -1;
@@ -690,8 +690,8 @@ console (guestfs_h *g, void *opaque, uint64_t event, int handle, int flags,
   }
   if (w->tail_len + len >= sizeof w->tail) {
     size_t keep = sizeof w->tail / 2 < sizeof w->tail - 1 - len
-                      ? sizeof w->tail / 2
-                      : sizeof w->tail - 1 - len;
+                    ? sizeof w->tail / 2
+                    : sizeof w->tail - 1 - len;
 
     if (keep > w->tail_len)
       keep = w->tail_len;
@@ -734,10 +734,10 @@ add_disk (guestfs_h *g, const char *text)
     char *server[] = { u.server, NULL };
 
     r = guestfs_add_drive_opts (
-        g, u.export, GUESTFS_ADD_DRIVE_OPTS_FORMAT, "raw",
-        GUESTFS_ADD_DRIVE_OPTS_PROTOCOL, "nbd", GUESTFS_ADD_DRIVE_OPTS_SERVER,
-        server, GUESTFS_ADD_DRIVE_OPTS_CACHEMODE, "unsafe",
-        GUESTFS_ADD_DRIVE_OPTS_DISCARD, "besteffort", -1);
+      g, u.export, GUESTFS_ADD_DRIVE_OPTS_FORMAT, "raw",
+      GUESTFS_ADD_DRIVE_OPTS_PROTOCOL, "nbd", GUESTFS_ADD_DRIVE_OPTS_SERVER,
+      server, GUESTFS_ADD_DRIVE_OPTS_CACHEMODE, "unsafe",
+      GUESTFS_ADD_DRIVE_OPTS_DISCARD, "besteffort", -1);
   }
   free (u.server);
   free (u.export);
@@ -798,8 +798,8 @@ new_handle (const struct appliance_options *opts, enum accel accel,
            guestfs_set_memsize (g, 2 * guestfs_get_memsize (g)) == -1)
     goto error;
   w->verbose = opts->verbose;
-  w->handle =
-      guestfs_set_event_callback (g, console, GUESTFS_EVENT_APPLIANCE, 0, w);
+  w->handle = guestfs_set_event_callback (g, console, GUESTFS_EVENT_APPLIANCE,
+                                          0, w);
   if (w->handle == -1)
     goto error;
   for (i = 0; i < opts->nr_uris; ++i)
@@ -830,8 +830,8 @@ appliance_launch (struct report *r, const struct appliance_options *opts)
   }
   guestfs_set_error_handler (g, NULL, NULL);
   setting = guestfs_get_backend_setting (g, "force_tcg");
-  must_tcg =
-      setting && (strcmp (setting, "") == 0 || strcmp (setting, "1") == 0);
+  must_tcg = setting &&
+             (strcmp (setting, "") == 0 || strcmp (setting, "1") == 0);
   free (setting);
   setting = guestfs_get_backend_setting (g, "force_kvm");
   must_kvm = setting != NULL && strcmp (setting, "0") != 0;

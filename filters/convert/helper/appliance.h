@@ -31,8 +31,8 @@ struct appliance_options {
 extern int appliance_check_uri (const char *uri, const char **why);
 
 /* Launch.  NULL with the error reported. */
-extern guestfs_h *appliance_launch (struct report *r,
-                                    const struct appliance_options *opts);
+extern guestfs_h *
+appliance_launch (struct report *r, const struct appliance_options *opts);
 
 /* Shut down cleanly and free.  Return 0, or -1 with the error reported:
  * then not everything that was written has reached the disks.

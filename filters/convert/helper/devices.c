@@ -706,10 +706,9 @@ by_md (const struct devices *d, const struct device_names *names,
   return n == 1 ? only : NULL;
 }
 
-static const struct device *resolve (const struct devices *d,
-                                     const struct device_names *names,
-                                     const char *spec, bool *guessed,
-                                     unsigned depth);
+static const struct device *
+resolve (const struct devices *d, const struct device_names *names,
+         const char *spec, bool *guessed, unsigned depth);
 
 static const struct device *
 by_mapper (const struct devices *d, const struct device_names *names,

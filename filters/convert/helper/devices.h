@@ -61,8 +61,8 @@ extern int devices_scan (struct guest *gst, struct devices *d, size_t nr_disks);
  */
 extern int devices_parse (struct devices *d, const char *text, size_t nr_disks);
 
-extern const struct device *devices_find (const struct devices *d,
-                                          const char *name);
+extern const struct device *
+devices_find (const struct devices *d, const char *name);
 
 /* A guest's tables that give names to devices; all may be NULL. */
 struct device_names {
@@ -77,9 +77,9 @@ struct device_names {
  * nvmeXnYpZ mmcblkXpY cciss/cXdYpZ ida/… rd/….  NULL if it cannot be told.
  * *GUESSED is set if the order of the disks was relied upon.
  */
-extern const struct device *devices_resolve (const struct devices *d,
-                                             const struct device_names *names,
-                                             const char *spec, bool *guessed);
+extern const struct device *
+devices_resolve (const struct devices *d, const struct device_names *names,
+                 const char *spec, bool *guessed);
 
 /* How many sectors of 512 bytes the partition table in FIRST (the first
  * LEN bytes of a disk) needs the disk to have; 0 if there is no table.

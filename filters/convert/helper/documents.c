@@ -61,7 +61,7 @@ look_at_clock (struct documents *d, struct guest *gst)
   d->rtc_utc = true;
   if (guest_is_file (gst, "/etc/adjtime") &&
       guest_read (gst, "/etc/adjtime", GUEST_MAX_CONFIG, &adjtime, &size) ==
-          1 &&
+        1 &&
       strstr (adjtime, "\nLOCAL") != NULL)
     d->rtc_utc = false;
   link = guest_readlink (gst, "/etc/localtime");
@@ -211,8 +211,8 @@ documents_write (struct documents *d, struct guest *gst,
   facts.osinfo_id = d->os.osinfo_id;
   facts.machine = d->os.machine;
   facts.virtio_1_0 = d->os.virtio_1_0;
-  if (target_options_apply (options, gst->source, d->sizes, d->nr_disks,
-                            &facts, &error) == -1 ||
+  if (target_options_apply (options, gst->source, d->sizes, d->nr_disks, &facts,
+                            &error) == -1 ||
       target_write_all (gst->source, &facts, write_one, &o, &error) == -1)
     report_warning (gst->report, "documents-failed",
                     "the description of the converted machine is not "

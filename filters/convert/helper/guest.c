@@ -494,8 +494,8 @@ write_pieces (struct guest *gst, const char *path, const char *data,
 
   while (done < size) {
     size_t n = V2V_MIN (size - done, (size_t)CHUNK);
-    int put =
-        guestfs_pwrite (gst->g, path, data + done, n, (int64_t)(offset + done));
+    int put = guestfs_pwrite (gst->g, path, data + done, n,
+                              (int64_t)(offset + done));
 
     if (put <= 0)
       return -1;
@@ -755,7 +755,7 @@ char **
 guest_glob (struct guest *gst, const char *pattern)
 {
   char **r = guestfs_glob_expand_opts (
-      gst->g, pattern, GUESTFS_GLOB_EXPAND_OPTS_DIRECTORYSLASH, 0, -1);
+    gst->g, pattern, GUESTFS_GLOB_EXPAND_OPTS_DIRECTORYSLASH, 0, -1);
   size_t n = 0;
 
   if (r == NULL)

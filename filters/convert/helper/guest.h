@@ -134,8 +134,8 @@ extern int guest_reserve (struct guest *gst, const char *path, uint64_t bytes,
                           uint64_t inodes);
 
 /* The mount that holds PATH, never NULL. */
-extern const struct guest_mount *guest_mount_of (const struct guest *gst,
-                                                 const char *path);
+extern const struct guest_mount *
+guest_mount_of (const struct guest *gst, const char *path);
 
 extern bool guest_is_file (struct guest *gst, const char *path);
 extern bool guest_is_dir (struct guest *gst, const char *path);

@@ -284,8 +284,8 @@ identity_parse (const char *const t[IDENTITY_NR_FILES], struct identity *id)
   for (i = 0; i < V2V_ARRAY_SIZE (known); ++i)
     if (strcmp (known[i].id, name) == 0) {
       id->distro = strdup (known[i].distro);
-      id->osinfo =
-          osinfo_id (known[i].osinfo, known[i].form, id, id->product_name);
+      id->osinfo = osinfo_id (known[i].osinfo, known[i].form, id,
+                              id->product_name);
       break;
     }
   if (i == V2V_ARRAY_SIZE (known)) {

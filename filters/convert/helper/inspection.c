@@ -34,7 +34,7 @@
 #include "vm.h"
 
 #define MAX_SUBVOLUMES 512
-#define MAX_ROOTS      64
+#define MAX_ROOTS 64
 
 struct root {
   const struct device *device;
@@ -346,8 +346,8 @@ static int
 remember_subvolume (struct inspection *in, const struct device *v,
                     const struct guestfs_btrfssubvolume *sub)
 {
-  struct subvolume *p =
-      realloc (in->subvolumes, (in->nr_subvolumes + 1) * sizeof *p);
+  struct subvolume *p = realloc (in->subvolumes,
+                                 (in->nr_subvolumes + 1) * sizeof *p);
 
   if (p == NULL)
     return -1;
@@ -561,8 +561,9 @@ list_roots (const struct search *s)
 
   for (i = 0; i < s->nr_roots && r != NULL; ++i) {
     const struct root *root = &s->roots[i];
-    CLEANUP_FREE char *name =
-        root->release ? identity_value (root->release, "PRETTY_NAME") : NULL;
+    CLEANUP_FREE char *name = root->release
+                                ? identity_value (root->release, "PRETTY_NAME")
+                                : NULL;
 
     if (asprintf (&next, "%s%s%s (%s)", r, i ? ", " : "", root->mountable,
                   name            ? name

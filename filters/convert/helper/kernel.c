@@ -151,8 +151,8 @@ has_pvh_note (const uint8_t *elf, size_t size)
     while (len >= 12) {
       const uint8_t *note = elf + off;
       uint64_t namesz = le32 (note), descsz = le32 (note + 4);
-      uint64_t total =
-          12 + ((namesz + 3) & ~UINT64_C (3)) + ((descsz + 3) & ~UINT64_C (3));
+      uint64_t total = 12 + ((namesz + 3) & ~UINT64_C (3)) +
+                       ((descsz + 3) & ~UINT64_C (3));
 
       if (total > len)
         break;

@@ -32,7 +32,7 @@ extern int keys_add_file (struct keys *keys, const char *path, char **error);
 extern void keys_free (struct keys *keys);
 
 /* Is KEY meant for the container DEVICE with UUID (may be NULL)? */
-extern bool keys_match (const struct key *key, const char *device,
-                        const char *uuid);
+extern bool
+keys_match (const struct key *key, const char *device, const char *uuid);
 
 #endif /* V2V_KEYS_H */

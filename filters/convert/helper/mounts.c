@@ -197,8 +197,8 @@ static int
 add_mount (struct guest *gst, const char *mountpoint, const char *mountable,
            const struct device *v)
 {
-  struct guest_mount *m =
-      realloc (gst->mounts, (gst->nr_mounts + 1) * sizeof *m);
+  struct guest_mount *m = realloc (gst->mounts,
+                                   (gst->nr_mounts + 1) * sizeof *m);
 
   if (m == NULL)
     return no_memory (gst);
@@ -417,12 +417,12 @@ check_writable (struct guest *gst)
     return 0;
   e = guestfs_last_errno (gst->g);
   report_error (
-      gst->report, e == ENOSPC ? "no-space" : "read-only-root",
-      "nothing can be written to the root file system (%s)%s", gerror (gst),
-      e == EROFS ? ": was the guest running when its disk was "
-                   "copied, or is the file system damaged? Shut the guest down "
-                   "cleanly and try again"
-                 : "");
+    gst->report, e == ENOSPC ? "no-space" : "read-only-root",
+    "nothing can be written to the root file system (%s)%s", gerror (gst),
+    e == EROFS ? ": was the guest running when its disk was "
+                 "copied, or is the file system damaged? Shut the guest down "
+                 "cleanly and try again"
+               : "");
   return -1;
 }
 

@@ -57,17 +57,16 @@ static const struct option long_options[] = {
 static void
 usage (FILE *fp)
 {
-  fprintf (fp,
-           "Usage: v2v-convert-helper --disk NBD-URI [--disk NBD-URI]... "
-           "--output DIR\n"
-           "         [--source FILE] [--progress-fd N] "
-           "[--root single|first|DEVICE]\n"
-           "         [--key ID:key:STRING|ID:file:FILE] [--key-file FILE]\n"
-           "         [--memsize MB] [--smp N] [--fsck auto|always|never]\n"
-           "         [--no-trim] [--dry-run] [--option NAME=VALUE]...\n"
-           "         [--target NAME=VALUE]... [-v]\n"
-           "Convert the guest on the disks in place.  "
-           "See v2v-convert-helper(1).\n");
+  fprintf (fp, "Usage: v2v-convert-helper --disk NBD-URI [--disk NBD-URI]... "
+               "--output DIR\n"
+               "         [--source FILE] [--progress-fd N] "
+               "[--root single|first|DEVICE]\n"
+               "         [--key ID:key:STRING|ID:file:FILE] [--key-file FILE]\n"
+               "         [--memsize MB] [--smp N] [--fsck auto|always|never]\n"
+               "         [--no-trim] [--dry-run] [--option NAME=VALUE]...\n"
+               "         [--target NAME=VALUE]... [-v]\n"
+               "Convert the guest on the disks in place.  "
+               "See v2v-convert-helper(1).\n");
 }
 
 static int

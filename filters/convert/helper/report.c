@@ -51,7 +51,7 @@ struct report {
   const char *_Atomic stop_code;
   char *code, *message; /* first error */
   struct json_object *warnings, *errors, *infos, *changes, *facts, *timing,
-      *documents, *mounts;
+    *documents, *mounts;
 };
 
 struct report *
@@ -224,7 +224,7 @@ send_line (struct report *r, struct json_object *o)
   if (r->fd < 0)
     return;
   text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PLAIN |
-                                                JSON_C_TO_STRING_NOSLASHESCAPE);
+                                              JSON_C_TO_STRING_NOSLASHESCAPE);
   if (text == NULL)
     return;
   len = strlen (text);
@@ -493,7 +493,7 @@ report_to_json (struct report *r)
   add (o, "changes", json_object_get (r->changes));
   add (o, "steps", json_object_get (r->timing));
   text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PRETTY |
-                                                JSON_C_TO_STRING_NOSLASHESCAPE);
+                                              JSON_C_TO_STRING_NOSLASHESCAPE);
   if (text != NULL && asprintf (&copy, "%s\n", text) == -1)
     copy = NULL;
   json_object_put (o);

@@ -28,7 +28,7 @@ extern void report_step (struct report *r, const char *name, const char *text);
 extern void report_step_end (struct report *r);
 
 extern void report_info (struct report *r, const char *fmt, ...)
-    __attribute__ ((format (printf, 2, 3)));
+  __attribute__ ((format (printf, 2, 3)));
 extern void report_warning (struct report *r, const char *code, const char *fmt,
                             ...) __attribute__ ((format (printf, 3, 4)));
 /* The first error is the one that is given as the result. */
@@ -38,9 +38,9 @@ extern void report_error (struct report *r, const char *code, const char *fmt,
 /* A change of the guest.  BEFORE and AFTER are SHA-256 in hex, or NULL
  * for "was not there" and "is not there".
  */
-extern void report_change (struct report *r, const char *path,
-                           const char *action, const char *why,
-                           const char *before, const char *after);
+extern void
+report_change (struct report *r, const char *path, const char *action,
+               const char *why, const char *before, const char *after);
 
 /* A fact for report.json, "key" in section "section". */
 extern void report_fact (struct report *r, const char *section, const char *key,
@@ -55,9 +55,9 @@ extern void report_progress (struct report *r, uint64_t done, uint64_t total);
 extern void report_document (struct report *r, const char *name);
 
 /* A mount of the guest (report.json, "mounts"). */
-extern void report_mount (struct report *r, const char *mountpoint,
-                          const char *device, const char *fstype,
-                          const char *uuid);
+extern void
+report_mount (struct report *r, const char *mountpoint, const char *device,
+              const char *fstype, const char *uuid);
 
 /* report.json as text (allocated), and the final line.  STATUS is "ok"
  * or "failed".
@@ -68,8 +68,8 @@ extern int report_failed (const struct report *r);
 /* From now on the only error is CODE with MESSAGE (both static): what
  * fails next is a consequence.  Any thread.
  */
-extern void report_stop (struct report *r, const char *code,
-                         const char *message);
+extern void
+report_stop (struct report *r, const char *code, const char *message);
 /* Seconds since report_new. */
 extern double report_seconds (const struct report *r);
 

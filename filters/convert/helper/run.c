@@ -54,7 +54,7 @@
 
 /* "/libguestfsXXXXXX/guestfsd.sock" and the terminating zero. */
 #define SOCKET_TAIL 40
-#define SOCKET_MAX  107
+#define SOCKET_MAX 107
 
 static int signal_pipe[2] = { -1, -1 };
 static char workdir[PATH_MAX];

@@ -26,41 +26,41 @@
  * as what the appliance's kernel and udev call them, always quoted.
  */
 static const char script[] =
-    "udevadm settle >/dev/null 2>&1\n"
-    "set --\n"
-    "for d in /sys/block/sd*; do\n"
-    "  [ -e \"$d/device\" ] || continue\n"
-    "  n=${d##*/}; a=$(readlink \"$d/device\"); read -r s <\"$d/size\"\n"
-    "  echo \"disk $n ${a##*/} $s\"\n"
-    "  set -- \"$@\" \"/dev/$n\"\n"
-    "  for p in \"$d/$n\"[0-9]*; do\n"
-    "    [ -e \"$p/partition\" ] || continue\n"
-    "    read -r i <\"$p/partition\"; read -r o <\"$p/start\"\n"
-    "    read -r z <\"$p/size\"\n"
-    "    echo \"part $n ${p##*/} $i $o $z\"\n"
-    "    set -- \"$@\" \"/dev/${p##*/}\"\n"
-    "  done\n"
-    "done\n"
-    "for d in /sys/block/dm-*; do\n"
-    "  [ -e \"$d/dm/name\" ] || continue\n"
-    "  read -r n <\"$d/dm/name\"; read -r u <\"$d/dm/uuid\"\n"
-    "  echo \"dm ${d##*/} $n $u\"\n"
-    "  set -- \"$@\" \"/dev/mapper/$n\"\n"
-    "done\n"
-    "for d in /sys/block/md*; do\n"
-    "  [ -e \"$d/md\" ] || continue\n"
-    "  echo \"md ${d##*/}\"\n"
-    "  set -- \"$@\" \"/dev/${d##*/}\"\n"
-    "done\n"
-    "for l in /dev/disk/by-id/md-uuid-*; do\n"
-    "  [ -h \"$l\" ] && echo \"mdlink ${l##*/} $(readlink \"$l\")\"\n"
-    "done\n"
-    "for l in /dev/md/*; do\n"
-    "  [ -h \"$l\" ] && echo \"mdname ${l##*/} $(readlink \"$l\")\"\n"
-    "done\n"
-    "echo blkid\n"
-    "blkid -p -o export \"$@\" 2>/dev/null\n"
-    "exit 0\n";
+  "udevadm settle >/dev/null 2>&1\n"
+  "set --\n"
+  "for d in /sys/block/sd*; do\n"
+  "  [ -e \"$d/device\" ] || continue\n"
+  "  n=${d##*/}; a=$(readlink \"$d/device\"); read -r s <\"$d/size\"\n"
+  "  echo \"disk $n ${a##*/} $s\"\n"
+  "  set -- \"$@\" \"/dev/$n\"\n"
+  "  for p in \"$d/$n\"[0-9]*; do\n"
+  "    [ -e \"$p/partition\" ] || continue\n"
+  "    read -r i <\"$p/partition\"; read -r o <\"$p/start\"\n"
+  "    read -r z <\"$p/size\"\n"
+  "    echo \"part $n ${p##*/} $i $o $z\"\n"
+  "    set -- \"$@\" \"/dev/${p##*/}\"\n"
+  "  done\n"
+  "done\n"
+  "for d in /sys/block/dm-*; do\n"
+  "  [ -e \"$d/dm/name\" ] || continue\n"
+  "  read -r n <\"$d/dm/name\"; read -r u <\"$d/dm/uuid\"\n"
+  "  echo \"dm ${d##*/} $n $u\"\n"
+  "  set -- \"$@\" \"/dev/mapper/$n\"\n"
+  "done\n"
+  "for d in /sys/block/md*; do\n"
+  "  [ -e \"$d/md\" ] || continue\n"
+  "  echo \"md ${d##*/}\"\n"
+  "  set -- \"$@\" \"/dev/${d##*/}\"\n"
+  "done\n"
+  "for l in /dev/disk/by-id/md-uuid-*; do\n"
+  "  [ -h \"$l\" ] && echo \"mdlink ${l##*/} $(readlink \"$l\")\"\n"
+  "done\n"
+  "for l in /dev/md/*; do\n"
+  "  [ -h \"$l\" ] && echo \"mdname ${l##*/} $(readlink \"$l\")\"\n"
+  "done\n"
+  "echo blkid\n"
+  "blkid -p -o export \"$@\" 2>/dev/null\n"
+  "exit 0\n";
 
 int
 devices_scan (struct guest *gst, struct devices *d, size_t nr_disks)
@@ -102,7 +102,7 @@ open_one (struct guest *gst, const struct device *v, const char *map,
   for (i = 0; i < keys->n; ++i)
     if (keys_match (&keys->v[i], v->name, v->uuid) &&
         guestfs_cryptsetup_open (gst->g, v->name, keys->v[i].secret, map, -1) ==
-            0)
+          0)
       return 1;
   return 0;
 }

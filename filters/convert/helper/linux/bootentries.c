@@ -41,9 +41,9 @@ add (struct bootentries *b, char *image, char *initrd)
     goto drop;
   }
   b->v = v;
-  v[b->nr++] = (struct bootentry) { image, initrd };
+  v[b->nr++] = (struct bootentry){ image, initrd };
   return;
- drop:
+drop:
   free (image);
   free (initrd);
 }
@@ -82,7 +82,10 @@ void
 bootentries_read (struct bootentries *b, struct span in)
 {
   static const char *const kernels[] = {
-    "linux", "linux16", "linuxefi", "kernel",
+    "linux",
+    "linux16",
+    "linuxefi",
+    "kernel",
   };
   static const char *const initrds[] = { "initrd", "initrd16", "initrdefi" };
   struct span line, eol, space, word;

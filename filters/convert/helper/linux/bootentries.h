@@ -11,14 +11,14 @@
 #include "text.h"
 
 struct bootentry {
-  char *image;                  /* as written, without "(hd0,0)" */
-  char *initrd;                 /* the last one of several, or NULL */
+  char *image;  /* as written, without "(hd0,0)" */
+  char *initrd; /* the last one of several, or NULL */
 };
 
 struct bootentries {
   struct bootentry *v;
   size_t nr;
-  bool failed;                  /* out of memory */
+  bool failed; /* out of memory */
 };
 
 /* Collect the entries of grub.cfg, menu.lst, extlinux.conf, or of one BLS

@@ -130,7 +130,7 @@ conf_preload (struct linux_state *st, const char *const *paths)
     files[i].data = NULL;
   }
   r = 0;
- out:
+out:
   for (i = 0; i < k; i++)
     free (files[i].data);
   free (files);
@@ -148,9 +148,15 @@ conf_get (struct linux_state *st, const char *path)
   if (!f)
     return NULL;
   switch (guest_read (st->gst, path, GUEST_MAX_CONFIG, &f->data, &f->size)) {
-  case 1: f->was = true; return f;
-  case 0: f->data = NULL; f->size = 0; return f;
-  default: return NULL;
+  case 1:
+    f->was = true;
+    return f;
+  case 0:
+    f->data = NULL;
+    f->size = 0;
+    return f;
+  default:
+    return NULL;
   }
 }
 

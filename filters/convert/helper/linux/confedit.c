@@ -55,8 +55,7 @@ has_word (struct span s, const char *word)
   size_t i;
 
   for (i = 0; i + n <= s.n; i++)
-    if (memcmp (s.p + i, word, n) == 0 &&
-        (i == 0 || list_end (s.p[i - 1])) &&
+    if (memcmp (s.p + i, word, n) == 0 && (i == 0 || list_end (s.p[i - 1])) &&
         (i + n == s.n || list_end (s.p[i + n])))
       return true;
   return false;
@@ -88,12 +87,13 @@ edit_add_words (struct span in, const char *name, char *const *words,
       continue;
     if (v.n == 0)
       continue;
-    close = v.p[0] == '(' ? ')' : v.p[0] == '"' || v.p[0] == '\''
-      ? v.p[0] : '\0';
+    close = v.p[0] == '('                     ? ')'
+            : v.p[0] == '"' || v.p[0] == '\'' ? v.p[0]
+                                              : '\0';
     if (!close)
       continue;
     /* The value may go on over several lines. */
-    v = (struct span) { v.p + 1, (size_t)(in.p + in.n - v.p - 1) };
+    v = (struct span){ v.p + 1, (size_t)(in.p + in.n - v.p - 1) };
     end = memchr (v.p, close, v.n);
     if (!end)
       continue;
@@ -127,14 +127,15 @@ one_of (struct span s, const char *const *list)
 }
 
 static const char *const foreign_nics[] = {
-  "vmxnet", "vmxnet2", "vmxnet3", "vmxnet_driver", "pcnet32", "e1000",
-  "e1000e", "xennet", "xen-vnif", "xen_vnif", "xen-netfront", "netfront",
-  "hv_netvsc", "netvsc", "tulip", NULL
+  "vmxnet",    "vmxnet2",  "vmxnet3",      "vmxnet_driver",
+  "pcnet32",   "e1000",    "e1000e",       "xennet",
+  "xen-vnif",  "xen_vnif", "xen-netfront", "netfront",
+  "hv_netvsc", "netvsc",   "tulip",        NULL
 };
 static const char *const foreign_disks[] = {
-  "mptspi", "mptbase", "mptscsih", "mptsas", "pvscsi", "vmw_pvscsi",
-  "BusLogic", "buslogic", "xenblk", "xen-vbd", "xen_vbd", "xen-blkfront",
-  "blkvsc", "storvsc", "hv_storvsc", "hv_blkvsc", NULL
+  "mptspi",   "mptbase",  "mptscsih",   "mptsas",    "pvscsi",  "vmw_pvscsi",
+  "BusLogic", "buslogic", "xenblk",     "xen-vbd",   "xen_vbd", "xen-blkfront",
+  "blkvsc",   "storvsc",  "hv_storvsc", "hv_blkvsc", NULL
 };
 
 void
@@ -149,8 +150,7 @@ edit_modprobe (struct span in, struct text *out)
     for (i = 0; i < 3 && span_word (&rest, &space, &w[i]); i++)
       ;
     if (i == 3 && span_is (w[0], "alias") &&
-        span_starts (w[1], "scsi_hostadapter") && span_is (w[2],
-                                                           "virtio_blk"))
+        span_starts (w[1], "scsi_hostadapter") && span_is (w[2], "virtio_blk"))
       disk_done = true;
   }
   while (span_line (&in, &line, &eol)) {
@@ -171,12 +171,11 @@ edit_modprobe (struct span in, struct text *out)
     if (to) {
       text_add (out, line.p, w[2].p - line.p);
       text_adds (out, to);
-      text_add (out, w[2].p + w[2].n,
-                line.p + line.n - w[2].p - w[2].n);
+      text_add (out, w[2].p + w[2].n, line.p + line.n - w[2].p - w[2].n);
     }
     else {
-      if (i >= 2 && (span_is (w[0], "blacklist") ||
-                     span_is (w[0], "install")) &&
+      if (i >= 2 &&
+          (span_is (w[0], "blacklist") || span_is (w[0], "install")) &&
           (span_starts (w[1], "virtio") || span_is (w[1], "sd_mod")))
         text_adds (out, "#");
       text_add_span (out, line);
@@ -195,8 +194,9 @@ void
 edit_xorg (struct span in, struct text *out)
 {
   static const char *const video[] = {
-    "\"vmware\"", "\"vmwgfx\"", "\"vboxvideo\"", "\"prlvideo\"",
-    "\"hyperv\"", "\"cirrus\"", "\"qxl\"", "\"xenfb\"", NULL
+    "\"vmware\"",   "\"vmwgfx\"", "\"vboxvideo\"",
+    "\"prlvideo\"", "\"hyperv\"", "\"cirrus\"",
+    "\"qxl\"",      "\"xenfb\"",  NULL
   };
   struct span line, eol, rest, space, w[2];
   bool device = false;
@@ -206,7 +206,7 @@ edit_xorg (struct span in, struct text *out)
     rest = line;
     for (i = 0; i < 2; i++)
       if (!span_word (&rest, &space, &w[i]))
-        w[i] = (struct span) { "", 0 };
+        w[i] = (struct span){ "", 0 };
     if (word_is (w[0], "Section"))
       device = word_is (w[1], "\"Device\"");
     else if (word_is (w[0], "EndSection"))
@@ -234,11 +234,11 @@ on_vmware (struct span s)
     return false;
   host = span_skip (s, p + 3 - s.p);
   for (i = 0; i < host.n && host.p[i] != '/' && host.p[i] != ':' &&
-              !isspace ((unsigned char)host.p[i]); i++)
+              !isspace ((unsigned char)host.p[i]);
+       i++)
     ;
   host.n = i;
-  if (host.n < 10 || strncasecmp (host.p + host.n - 10, "vmware.com",
-                                  10) != 0)
+  if (host.n < 10 || strncasecmp (host.p + host.n - 10, "vmware.com", 10) != 0)
     return false;
   return host.n == 10 || host.p[host.n - 11] == '.' ||
          host.p[host.n - 11] == '@';
@@ -331,8 +331,8 @@ edit_inittab_gettys (struct span in, struct text *out)
       if (t.p[i] == ':')
         colons++;
     if (t.p != line.p && colons >= 3 && t.n > 2 && t.p[0] >= '1' &&
-        t.p[0] <= '6' && t.p[1] == ':' &&
-        memmem (t.p, t.n, ":respawn:", 9) && memmem (t.p, t.n, "getty", 5))
+        t.p[0] <= '6' && t.p[1] == ':' && memmem (t.p, t.n, ":respawn:", 9) &&
+        memmem (t.p, t.n, "getty", 5))
       text_add_span (out, t);
     else
       text_add_span (out, line);

@@ -35,8 +35,8 @@ extern void edit_repo (struct span in, struct text *out);
 extern void edit_sources_list (struct span in, struct text *out);
 
 /* .depend.start of insserv: SCRIPT is started too, last. */
-extern void edit_depend_start (struct span in, const char *script,
-                               struct text *out);
+extern void
+edit_depend_start (struct span in, const char *script, struct text *out);
 
 /* inittab of a guest with Citrix's tools: the gettys that they turned
  * into comments come back.

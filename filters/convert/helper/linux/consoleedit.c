@@ -46,7 +46,7 @@ edit_inittab (struct span in, struct devmap *map, struct text *out)
   bool has_serial = false;
   size_t i;
 
-  (void) map;
+  (void)map;
   while (span_line (&all, &line, &eol))
     if (!span_starts (span_trim (line), "#") && has_word (line, "ttyS0"))
       has_serial = true;
@@ -63,7 +63,7 @@ edit_inittab (struct span in, struct devmap *map, struct text *out)
       text_add_span (out, line);
     }
     else {
-      for (i = 0; i < line.n; )
+      for (i = 0; i < line.n;)
         if (word_at (line, i, "hvc0") || word_at (line, i, "xvc0")) {
           text_adds (out, "ttyS0");
           i += 4;
@@ -82,7 +82,7 @@ edit_securetty (struct span in, struct devmap *map, struct text *out)
   struct span all = in, line, eol;
   bool has_serial = false;
 
-  (void) map;
+  (void)map;
   while (span_line (&all, &line, &eol))
     if (span_is (span_trim (line), "ttyS0"))
       has_serial = true;

@@ -42,9 +42,9 @@ hex8 (const uint8_t *p, uint32_t *n)
     if (c >= '0' && c <= '9')
       c -= '0';
     else if (c >= 'a' && c <= 'f')
-      c = (uint8_t) (c - 'a' + 10);
+      c = (uint8_t)(c - 'a' + 10);
     else if (c >= 'A' && c <= 'F')
-      c = (uint8_t) (c - 'A' + 10);
+      c = (uint8_t)(c - 'A' + 10);
     else
       return -1;
     v = v << 4 | c;
@@ -56,7 +56,7 @@ hex8 (const uint8_t *p, uint32_t *n)
 static uint64_t
 align4 (uint64_t n)
 {
-  return (n + 3) & ~(uint64_t) 3;
+  return (n + 3) & ~(uint64_t)3;
 }
 
 static bool
@@ -106,16 +106,15 @@ cpio_next (const uint8_t *archive, size_t size, size_t *pos,
   e->rdev_minor = f[10];
   name_size = f[11];
 
-  data_at = align4 ((uint64_t) HEADER_SIZE + name_size);
+  data_at = align4 ((uint64_t)HEADER_SIZE + name_size);
   end = data_at + e->size;
-  if ((uint64_t) HEADER_SIZE + name_size > rest ||
-      (e->size > 0 && end > rest)) {
+  if ((uint64_t)HEADER_SIZE + name_size > rest || (e->size > 0 && end > rest)) {
     *err = "truncated cpio entry";
     return CPIO_BAD;
   }
   /* Only the padding may be missing at the very end. */
   end = align4 (end);
-  *pos += end > rest ? rest : (size_t) end;
+  *pos += end > rest ? rest : (size_t)end;
 
   if (name_size == 0 || name_size > CPIO_PATH_MAX)
     return CPIO_IGNORED;
@@ -123,7 +122,7 @@ cpio_next (const uint8_t *archive, size_t size, size_t *pos,
     *err = "cpio entry whose name is not terminated";
     return CPIO_BAD;
   }
-  e->name = (const char *) p + HEADER_SIZE;
+  e->name = (const char *)p + HEADER_SIZE;
   /* An entry without data may end before its padding. */
   e->data = e->size > 0 ? p + data_at : p;
 

@@ -34,9 +34,9 @@ put (struct cpio_writer *w, const char *name, uint32_t ino, uint32_t nlink,
   if (size > UINT32_MAX || name_size > 4096)
     return -1;
   snprintf (header, sizeof header,
-            "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X",
-            ino, m->mode, m->uid, m->gid, nlink, m->mtime, (unsigned) size,
-            0U, 0U, m->rdev_major, m->rdev_minor, (unsigned) name_size, 0U);
+            "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X", ino,
+            m->mode, m->uid, m->gid, nlink, m->mtime, (unsigned)size, 0U, 0U,
+            m->rdev_major, m->rdev_minor, (unsigned)name_size, 0U);
   if (initrd_buf_append (&w->buf, header, 110) == -1 ||
       initrd_buf_append (&w->buf, name, name_size) == -1 ||
       initrd_buf_zeroes (&w->buf, padding (110 + name_size, 4)) == -1 ||
@@ -72,8 +72,7 @@ cpio_write_file (struct cpio_writer *w, const char *name, uint32_t mode,
 }
 
 int
-cpio_write_symlink (struct cpio_writer *w, const char *name,
-                    const char *target)
+cpio_write_symlink (struct cpio_writer *w, const char *name, const char *target)
 {
   struct cpio_meta meta = { .mode = S_IFLNK | 0777 };
 

@@ -11,13 +11,13 @@
 #include "initrd-buf.h"
 
 struct cpio_writer {
-  struct initrd_buf buf;        /* the archive so far */
-  uint32_t ino;                 /* the last inode number given */
+  struct initrd_buf buf; /* the archive so far */
+  uint32_t ino;          /* the last inode number given */
 };
 
 /* What of an entry is not its name or data. */
 struct cpio_meta {
-  uint32_t mode;                /* with the type */
+  uint32_t mode; /* with the type */
   uint32_t uid, gid, mtime;
   uint32_t rdev_major, rdev_minor;
 };
@@ -26,12 +26,12 @@ struct cpio_meta {
  * entry has an inode number of its own and one link.  0, or -1 when out
  * of memory or if it does not fit the format.
  */
-extern int cpio_write (struct cpio_writer *w, const char *name,
-                       const struct cpio_meta *meta, const void *data,
-                       size_t size);
+extern int
+cpio_write (struct cpio_writer *w, const char *name,
+            const struct cpio_meta *meta, const void *data, size_t size);
 /* Owned by root, mtime 0. */
-extern int cpio_write_dir (struct cpio_writer *w, const char *name,
-                           uint32_t mode);
+extern int
+cpio_write_dir (struct cpio_writer *w, const char *name, uint32_t mode);
 extern int cpio_write_file (struct cpio_writer *w, const char *name,
                             uint32_t mode, const void *data, size_t size);
 extern int cpio_write_symlink (struct cpio_writer *w, const char *name,

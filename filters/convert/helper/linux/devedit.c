@@ -32,8 +32,8 @@ put_options (struct span s, struct devmap *map, struct text *out)
       if (span_starts (opt, keys[i])) {
         text_adds (out, keys[i]);
         /* Members of one btrfs share its UUID. */
-        devmap_put (map, span_skip (opt, strlen (keys[i])),
-                    DEVFORM_PARTPATH, out);
+        devmap_put (map, span_skip (opt, strlen (keys[i])), DEVFORM_PARTPATH,
+                    out);
         break;
       }
     if (i == V2V_ARRAY_SIZE (keys))
@@ -67,9 +67,9 @@ edit_fstab (struct span in, struct devmap *map, struct text *out)
 
         /* A line of one word is nobody's mount. */
         if (!span_word (&look, &sp, &mnt))
-          mnt = (struct span) { "", 0 };
+          mnt = (struct span){ "", 0 };
         if (!span_word (&look, &sp, &type))
-          type = (struct span) { "", 0 };
+          type = (struct span){ "", 0 };
         cd = type.n >= 3 && (memmem (type.p, type.n, "iso9660", 7) ||
                              memmem (type.p, type.n, "udf", 3));
         if (mnt.n == 0 || (cd && devname_parse (word, &d) && d.part == 0))
@@ -104,9 +104,9 @@ edit_crypttab (struct span in, struct devmap *map, struct text *out)
       if (field == 1) {
         struct devname d;
         struct span look = line, sp, key;
-        const bool random =
-          span_word (&look, &sp, &key) &&
-          (span_is (key, "/dev/urandom") || span_is (key, "/dev/random"));
+        const bool random = span_word (&look, &sp, &key) &&
+                            (span_is (key, "/dev/urandom") ||
+                             span_is (key, "/dev/random"));
 
         /* What is encrypted with a random key is overwritten at each boot
          * and has no UUID that lasts, whatever blkid sees now.
@@ -151,7 +151,7 @@ static const struct {
   { "cryptkey=", DEVFORM_TAG },
   { "crypt_root=", DEVFORM_TAG },
   { "cryptroot=", DEVFORM_TAG },
-  { "kopt=root=", DEVFORM_TAG },       /* "# kopt=root=..." of update-grub */
+  { "kopt=root=", DEVFORM_TAG }, /* "# kopt=root=..." of update-grub */
   { "kernelopts=root=", DEVFORM_TAG },
 };
 
@@ -176,14 +176,13 @@ put_params (struct span s, bool initrd, struct devmap *map, struct text *out)
     s = span_skip (s, i);
     for (i = 0; i < s.n && !word_end (s.p[i]); i++)
       ;
-    word = (struct span) { s.p, i };
+    word = (struct span){ s.p, i };
     s = span_skip (s, i);
     if (word.n == 0)
       continue;
 
     /* A quote may open inside the word: VARIABLE="root=... */
-    if (s.n && (s.p[0] == '"' || s.p[0] == '\'') &&
-        word.p[word.n - 1] == '=') {
+    if (s.n && (s.p[0] == '"' || s.p[0] == '\'') && word.p[word.n - 1] == '=') {
       text_add_span (out, word);
       continue;
     }
@@ -198,8 +197,7 @@ put_params (struct span s, bool initrd, struct devmap *map, struct text *out)
     }
 
     for (i = 0; i < V2V_ARRAY_SIZE (params); i++)
-      if (span_starts (word, params[i].key) &&
-          strlen (params[i].key) > best) {
+      if (span_starts (word, params[i].key) && strlen (params[i].key) > best) {
         best = strlen (params[i].key);
         which = i;
       }
@@ -212,17 +210,20 @@ put_params (struct span s, bool initrd, struct devmap *map, struct text *out)
     /* "cryptdevice=/dev/sda2:name", and an unusual "root=/dev/sda1,..." */
     for (end = 0; end < value.n; end++)
       if (value.p[end] == ',' ||
-          (value.p[end] == ':' && strncmp (params[which].key, "crypt", 5) == 0
-           && memchr (value.p + end, '/', value.n - end) == NULL))
+          (value.p[end] == ':' &&
+           strncmp (params[which].key, "crypt", 5) == 0 &&
+           memchr (value.p + end, '/', value.n - end) == NULL))
         break;
     if (strcmp (params[which].key, "cryptkey=") == 0) {
       const char *colon = memchr (value.p, ':', value.n);
 
       end = colon ? (size_t)(colon - value.p) : value.n;
     }
-    devmap_put (map, (struct span) { value.p, end },
+    devmap_put (map, (struct span){ value.p, end },
                 !initrd && params[which].form == DEVFORM_TAG
-                ? DEVFORM_PARTTAG : params[which].form, out);
+                  ? DEVFORM_PARTTAG
+                  : params[which].form,
+                out);
     text_add_span (out, span_skip (value, end));
   }
 }
@@ -293,8 +294,8 @@ void
 edit_bootconf (struct span in, struct devmap *map, struct text *out)
 {
   static const char *const words[] = {
-    "linux", "linux16", "linuxefi", "kernel", "options", "append",
-    "APPEND", "module", "module2", "multiboot", "KERNEL", "LINUX",
+    "linux",  "linux16", "linuxefi", "kernel",    "options", "append",
+    "APPEND", "module",  "module2",  "multiboot", "KERNEL",  "LINUX",
   };
   const struct span all = in;
   struct span line, eol, rest, space, word;
@@ -305,7 +306,7 @@ edit_bootconf (struct span in, struct devmap *map, struct text *out)
 
     rest = line;
     if (!span_word (&rest, &space, &word))
-      word = (struct span) { "", 0 };
+      word = (struct span){ "", 0 };
     for (i = 0; i < V2V_ARRAY_SIZE (words); i++)
       if (span_is (word, words[i]))
         ours = true;
@@ -345,12 +346,12 @@ void
 edit_assignments (struct span in, struct devmap *map, struct text *out)
 {
   static const char *const vars[] = {
-    "GRUB_CMDLINE_", "DEFAULT_APPEND", "XEN_KERNEL_APPEND",
-    "FAILSAFE_APPEND", "XEN_APPEND", "kernel_cmdline",
+    "GRUB_CMDLINE_",       "DEFAULT_APPEND", "XEN_KERNEL_APPEND",
+    "FAILSAFE_APPEND",     "XEN_APPEND",     "kernel_cmdline",
     "default_kernel_opts", "KERNEL_CMDLINE", "CMDLINE",
   };
   struct span line, eol;
-  char quote = '\0';            /* the value goes on in the next line */
+  char quote = '\0'; /* the value goes on in the next line */
   bool ours = false;
   size_t i;
 
@@ -368,9 +369,8 @@ edit_assignments (struct span in, struct devmap *map, struct text *out)
         /* /etc/sysconfig/grub of RHEL up to 6: where GRUB lives. */
         text_add (out, line.p, t.p - line.p + 5);
         devmap_put (map, span_skip (t, 5), DEVFORM_NAME, out);
-        text_add_span (out,
-                       (struct span) { t.p + t.n,
-                         (size_t)(line.p + line.n - t.p - t.n) });
+        text_add_span (out, (struct span){ t.p + t.n, (size_t)(line.p + line.n -
+                                                               t.p - t.n) });
         text_add_span (out, eol);
         continue;
       }
@@ -405,8 +405,7 @@ edit_grubenv (struct span in, struct devmap *map, struct text *out)
   const size_t start = out->len;
   struct span line, eol;
 
-  if (in.n != GRUBENV_SIZE ||
-      !span_starts (in, "# GRUB Environment Block\n")) {
+  if (in.n != GRUBENV_SIZE || !span_starts (in, "# GRUB Environment Block\n")) {
     text_add_span (out, in);
     return;
   }
@@ -474,13 +473,12 @@ edit_resume_conf (struct span in, struct devmap *map, struct text *out)
       size_t q = value.n && (value.p[0] == '"' || value.p[0] == '\'');
 
       value = span_skip (value, q);
-      if (q && value.n && (value.p[value.n - 1] == '"' ||
-                           value.p[value.n - 1] == '\''))
+      if (q && value.n &&
+          (value.p[value.n - 1] == '"' || value.p[value.n - 1] == '\''))
         value.n--;
       text_add (out, line.p, value.p - line.p);
       devmap_put (map, value, DEVFORM_TAG, out);
-      text_add (out, value.p + value.n,
-                line.p + line.n - value.p - value.n);
+      text_add (out, value.p + value.n, line.p + line.n - value.p - value.n);
     }
     else
       text_add_span (out, line);
@@ -502,8 +500,8 @@ edit_add_resume (struct span in, const char *value, struct text *out)
          span_is (word, "linuxefi")) &&
         memmem (look.p, look.n, " root=", 6) &&
         !memmem (look.p, look.n, "resume", 6))
-      text_addf (out, "%sresume=%s",
-                 line.p[line.n - 1] == ' ' ? "" : " ", value);
+      text_addf (out, "%sresume=%s", line.p[line.n - 1] == ' ' ? "" : " ",
+                 value);
     text_add_span (out, eol);
   }
 }

@@ -12,8 +12,7 @@
 #include "devmap.h"
 #include "text.h"
 
-typedef void devedit_fn (struct span in, struct devmap *map,
-                         struct text *out);
+typedef void devedit_fn (struct span in, struct devmap *map, struct text *out);
 
 extern devedit_fn edit_fstab;
 extern devedit_fn edit_crypttab;
@@ -38,8 +37,8 @@ extern devedit_fn edit_resume_conf;
 /* Add " resume=VALUE" to the kernel lines of grub.cfg that say nothing
  * about it.
  */
-extern void edit_add_resume (struct span in, const char *value,
-                             struct text *out);
+extern void
+edit_add_resume (struct span in, const char *value, struct text *out);
 /* /etc/inittab, /etc/securetty: Xen's consoles become ttyS0. */
 extern devedit_fn edit_inittab;
 extern devedit_fn edit_securetty;

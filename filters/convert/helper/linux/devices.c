@@ -20,18 +20,18 @@
 
 struct known {
   unsigned disk, part;
-  bool complete;                /* partuuid was looked for */
+  bool complete; /* partuuid was looked for */
   struct devid id;
 };
 
 struct view {
   struct linux_state *st;
-  char **devices;               /* of the appliance, by disk index */
-  char **partitions;            /* NULL = not asked yet */
+  char **devices;    /* of the appliance, by disk index */
+  char **partitions; /* NULL = not asked yet */
   struct known *known;
   size_t nr_known;
-  bool all;                     /* everything was looked at, for clones */
-  const char *path;             /* file being edited */
+  bool all;         /* everything was looked at, for clones */
+  const char *path; /* file being edited */
   bool error;
 };
 
@@ -113,7 +113,8 @@ drop_clones (struct view *v)
           strcmp (a->fstype, "linux_raid_member") != 0) {
         report_warning (v->st->gst->report, "duplicate-uuid",
                         "two file systems have the same UUID %s; they are "
-                        "told apart by their partitions", a->uuid);
+                        "told apart by their partitions",
+                        a->uuid);
         a->uuid[0] = b->uuid[0] = '\0';
       }
     }
@@ -202,7 +203,8 @@ unknown (void *opaque, struct span name)
   if (span_is (name, "grubenv"))
     report_warning (v->st->gst->report, "grubenv-full",
                     "%s has no room for the new names of disks and was "
-                    "left as it was", v->path);
+                    "left as it was",
+                    v->path);
   else
     report_warning (v->st->gst->report, "device-unknown",
                     "%s refers to %.*s, which is not on the disks that are "
@@ -216,14 +218,20 @@ bus_of (const struct vm *vm, size_t disk)
   if (!vm || disk >= vm->nr_disks)
     return DEVBUS_UNKNOWN;
   switch (vm->disks[disk].controller) {
-  case VM_CONTROLLER_IDE: return DEVBUS_IDE;
+  case VM_CONTROLLER_IDE:
+    return DEVBUS_IDE;
   case VM_CONTROLLER_SATA:
   case VM_CONTROLLER_SCSI:
-  case VM_CONTROLLER_VIRTIO_SCSI: return DEVBUS_SCSI;
-  case VM_CONTROLLER_NVME: return DEVBUS_NVME;
-  case VM_CONTROLLER_VIRTIO_BLK: return DEVBUS_VIRTIO;
-  case VM_CONTROLLER_XEN: return DEVBUS_XEN;
-  default: return DEVBUS_UNKNOWN;
+  case VM_CONTROLLER_VIRTIO_SCSI:
+    return DEVBUS_SCSI;
+  case VM_CONTROLLER_NVME:
+    return DEVBUS_NVME;
+  case VM_CONTROLLER_VIRTIO_BLK:
+    return DEVBUS_VIRTIO;
+  case VM_CONTROLLER_XEN:
+    return DEVBUS_XEN;
+  default:
+    return DEVBUS_UNKNOWN;
   }
 }
 
@@ -276,11 +284,11 @@ static const struct {
   { "/etc/cmdline.d/", ".conf", edit_cmdline },
 };
 
-#define GLOB                                                              \
-  "/{boot/loader/entries/*.conf,boot/efi/loader/entries/*.conf,"          \
-  "efi/loader/entries/*.conf,boot/efi/EFI/*/grub.cfg,"                    \
-  "boot/efi/EFI/*/grub.conf,boot/efi/EFI/*/grubenv,"                      \
-  "etc/default/grub.d/*.cfg,etc/dracut.conf.d/*.conf,"                    \
+#define GLOB \
+  "/{boot/loader/entries/*.conf,boot/efi/loader/entries/*.conf," \
+  "efi/loader/entries/*.conf,boot/efi/EFI/*/grub.cfg," \
+  "boot/efi/EFI/*/grub.conf,boot/efi/EFI/*/grubenv," \
+  "etc/default/grub.d/*.cfg,etc/dracut.conf.d/*.conf," \
   "etc/cmdline.d/*.conf}"
 
 static devedit_fn *
@@ -290,15 +298,13 @@ editor_of (const char *path)
 
   for (i = 0; i < V2V_ARRAY_SIZE (globbed); i++)
     if (strstr (path, globbed[i].dir) && n > strlen (globbed[i].suffix) &&
-        strcmp (path + n - strlen (globbed[i].suffix),
-                globbed[i].suffix) == 0)
+        strcmp (path + n - strlen (globbed[i].suffix), globbed[i].suffix) == 0)
       return globbed[i].edit;
   return NULL;
 }
 
 static int
-edit (struct view *v, struct devmap *map, const char *path,
-      devedit_fn *editor)
+edit (struct view *v, struct devmap *map, const char *path, devedit_fn *editor)
 {
   CLEANUP_TEXT struct text out = TEXT_INIT;
   struct conf_file *f = conf_get (v->st, path);
@@ -308,7 +314,7 @@ edit (struct view *v, struct devmap *map, const char *path,
   if (!f->data || f->size == 0)
     return 0;
   v->path = path;
-  editor ((struct span) { f->data, f->size }, map, &out);
+  editor ((struct span){ f->data, f->size }, map, &out);
   if (out.failed || v->error) {
     linux_oom (v->st);
     return -1;
@@ -351,7 +357,7 @@ plan_resume (struct linux_state *st)
   if (!value || !(strncmp (value, "UUID=", 5) == 0 ||
                   strncmp (value, "PARTUUID=", 9) == 0))
     return 0;
-  edit_add_resume ((struct span) { cfg->data, cfg->size }, value, &out);
+  edit_add_resume ((struct span){ cfg->data, cfg->size }, value, &out);
   if (out.failed) {
     linux_oom (st);
     return -1;
@@ -369,18 +375,18 @@ root_is_known (struct view *v, struct devmap *map)
 
   if (!f)
     return -1;
-  in = (struct span) { f->data ? f->data : "", f->data ? f->size : 0 };
+  in = (struct span){ f->data ? f->data : "", f->data ? f->size : 0 };
   while (span_line (&in, &line, &eol)) {
-    if (!span_word (&line, &space, &spec) ||
-        !span_word (&line, &space, &mnt) || !span_is (mnt, "/") ||
-        span_starts (spec, "#"))
+    if (!span_word (&line, &space, &spec) || !span_word (&line, &space, &mnt) ||
+        !span_is (mnt, "/") || span_starts (spec, "#"))
       continue;
     if (devmap_find (map, spec, &disk, &part) == -1) {
       report_error (v->st->gst->report, "root-device-unknown",
                     "the guest's fstab mounts %.*s as its root, but which "
                     "disk that is cannot be told; give all of the guest's "
                     "disks in their order, or change fstab to UUID= in the "
-                    "source", (int)V2V_MIN (spec.n, 200), spec.p);
+                    "source",
+                    (int)V2V_MIN (spec.n, 200), spec.p);
       return -1;
     }
   }
@@ -393,8 +399,11 @@ devices_plan (struct linux_state *st)
   struct guest *gst = st->gst;
   struct view v = { .st = st };
   struct devmap map = {
-    .root_disk = -1, .root_part = -1,
-    .identify = identify, .unknown = unknown, .opaque = &v,
+    .root_disk = -1,
+    .root_part = -1,
+    .identify = identify,
+    .unknown = unknown,
+    .opaque = &v,
   };
   struct conf_file *fstab;
   const char **paths = NULL;
@@ -424,8 +433,7 @@ devices_plan (struct linux_state *st)
 
   v.devices = guestfs_list_devices (gst->g);
   if (!v.devices) {
-    report_error (gst->report, "appliance",
-                  "cannot list the guest's disks: %s",
+    report_error (gst->report, "appliance", "cannot list the guest's disks: %s",
                   guestfs_last_error (gst->g));
     goto out;
   }
@@ -436,8 +444,7 @@ devices_plan (struct linux_state *st)
     root += 9;
   /* "/dev/sda2/@rootfs" */
   if (strncmp (root, "/dev/", 5) == 0 &&
-      devname_parse ((struct span) { root,
-                                     5 + strcspn (root + 5, "/") }, &d) &&
+      devname_parse ((struct span){ root, 5 + strcspn (root + 5, "/") }, &d) &&
       d.family == DEV_SD) {
     map.root_disk = d.index;
     map.root_part = d.part;
@@ -445,8 +452,8 @@ devices_plan (struct linux_state *st)
   fstab = conf_get (st, "/etc/fstab");
   if (!fstab)
     goto out;
-  devmap_solve (&map, (struct span) { fstab->data ? fstab->data : "",
-                                      fstab->data ? fstab->size : 0 });
+  devmap_solve (&map, (struct span){ fstab->data ? fstab->data : "",
+                                     fstab->data ? fstab->size : 0 });
   if (root_is_known (&v, &map) == -1)
     goto out;
 
@@ -460,7 +467,7 @@ devices_plan (struct linux_state *st)
     if (strcmp (fixed[i].path, "/boot/grub2/grubenv") == 0) {
       char *target = guest_readlink (gst, fixed[i].path);
 
-      free (target);            /* to the ESP, edited there */
+      free (target); /* to the ESP, edited there */
       if (target)
         continue;
     }
@@ -474,7 +481,7 @@ devices_plan (struct linux_state *st)
       goto out;
   }
   r = plan_resume (st);
- out:
+out:
   guest_free_strings (names);
   guest_free_strings (v.devices);
   guest_free_strings (v.partitions);

@@ -128,8 +128,8 @@ by_path (struct span s, struct devname *out)
       span_starts (rest, ":") &&
       (rest = span_skip (rest, 1), number (&rest, &target)) &&
       span_starts (rest, ":") &&
-      (rest = span_skip (rest, 1), number (&rest, &lun)) &&
-      lun == 0 && target != 7) {
+      (rest = span_skip (rest, 1), number (&rest, &lun)) && lun == 0 &&
+      target != 7) {
     /* The adapter itself is target 7. */
     out->index = target - (target > 7);
     return true;
@@ -169,8 +169,7 @@ devname_parse (struct span s, struct devname *out)
     return by_path (span_skip (s, 13), out);
   if (span_starts (s, "disk/by-id/"))
     return by_id (span_skip (s, 11), out);
-  if (span_starts (s, "sd") || span_starts (s, "hd") ||
-      span_starts (s, "vd")) {
+  if (span_starts (s, "sd") || span_starts (s, "hd") || span_starts (s, "vd")) {
     out->family = s.p[0] == 's' ? DEV_SD : s.p[0] == 'h' ? DEV_HD : DEV_VD;
     return lettered (span_skip (s, 2), out);
   }
@@ -209,12 +208,18 @@ static bool
 family_has (enum devfamily f, enum devbus bus)
 {
   switch (bus) {
-  case DEVBUS_IDE: return f == DEV_HD || f == DEV_SD || f == DEV_XVD;
-  case DEVBUS_SCSI: return f == DEV_SD || f == DEV_CCISS || f == DEV_XVD;
-  case DEVBUS_NVME: return f == DEV_NVME;
-  case DEVBUS_VIRTIO: return f == DEV_VD;
-  case DEVBUS_XEN: return f == DEV_XVD || f == DEV_SD || f == DEV_HD;
-  default: return true;
+  case DEVBUS_IDE:
+    return f == DEV_HD || f == DEV_SD || f == DEV_XVD;
+  case DEVBUS_SCSI:
+    return f == DEV_SD || f == DEV_CCISS || f == DEV_XVD;
+  case DEVBUS_NVME:
+    return f == DEV_NVME;
+  case DEVBUS_VIRTIO:
+    return f == DEV_VD;
+  case DEVBUS_XEN:
+    return f == DEV_XVD || f == DEV_SD || f == DEV_HD;
+  default:
+    return true;
   }
 }
 
@@ -232,7 +237,7 @@ fits (struct span t, const struct devid *id)
     return span_is (seen, "vfat");
   if (span_starts (t, "ntfs") || span_is (t, "fuseblk"))
     return span_is (seen, "ntfs");
-  if (span_is (t, "swap"))      /* a hibernated system's is swsuspend */
+  if (span_is (t, "swap")) /* a hibernated system's is swsuspend */
     return span_starts (seen, "sw");
   return seen.n == t.n && memcmp (seen.p, t.p, t.n) == 0;
 }
@@ -247,8 +252,7 @@ struct witness {
 #define MAX_WITNESSES 64
 
 static size_t
-collect (struct span fstab, enum devfamily f, unsigned first,
-         struct witness *w)
+collect (struct span fstab, enum devfamily f, unsigned first, struct witness *w)
 {
   struct span line, eol, space, word[4];
   size_t n = 0, i;
@@ -256,7 +260,7 @@ collect (struct span fstab, enum devfamily f, unsigned first,
   while (n < MAX_WITNESSES && span_line (&fstab, &line, &eol)) {
     for (i = 0; i < 4; i++)
       if (!span_word (&line, &space, &word[i]))
-        word[i] = (struct span) { "", 0 };
+        word[i] = (struct span){ "", 0 };
     if (word[1].n == 0 || span_starts (word[0], "#") ||
         !devname_parse (word[0], &w[n].name) || w[n].name.family != f)
       continue;
@@ -417,8 +421,7 @@ devmap_solve (struct devmap *map, struct span fstab)
   for (f = 0; f < DEV_PATH; f++)
     solve (map, f, fstab);
   map->count[DEV_PATH] = map->count[DEV_SD];
-  memcpy (map->order[DEV_PATH], map->order[DEV_SD],
-          sizeof map->order[DEV_SD]);
+  memcpy (map->order[DEV_PATH], map->order[DEV_SD], sizeof map->order[DEV_SD]);
   if (map->nr_disks == 1) {
     map->order[DEV_PATH][0] = 0;
     map->count[DEV_PATH] = 1;
@@ -512,12 +515,13 @@ devmap_put (struct devmap *map, struct span name, enum devform form,
   else if (uuid && (form == DEVFORM_TAG || form == DEVFORM_PATH ||
                     (form == DEVFORM_PARTPATH && !partuuid)))
     text_addf (out, "%s%s",
-               form == DEVFORM_TAG ? "UUID=" : "/dev/disk/by-uuid/",
-               id.uuid);
+               form == DEVFORM_TAG ? "UUID=" : "/dev/disk/by-uuid/", id.uuid);
   else if (partuuid)
     text_addf (out, "%s%s",
                form == DEVFORM_TAG || form == DEVFORM_PARTTAG
-               ? "PARTUUID=" : "/dev/disk/by-partuuid/", id.partuuid);
+                 ? "PARTUUID="
+                 : "/dev/disk/by-partuuid/",
+               id.partuuid);
   else
     virtio_name (disk, part, out);
   return 1;

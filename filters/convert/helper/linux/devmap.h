@@ -13,16 +13,21 @@
 #include "text.h"
 
 enum devfamily {
-  DEV_SD, DEV_HD, DEV_VD, DEV_XVD, DEV_NVME, DEV_CCISS,
-  DEV_PATH,                     /* /dev/disk/by-path/...-scsi-0:0:N:0 */
-  DEV_ID,                       /* /dev/disk/by-id/ of a whole disk */
+  DEV_SD,
+  DEV_HD,
+  DEV_VD,
+  DEV_XVD,
+  DEV_NVME,
+  DEV_CCISS,
+  DEV_PATH, /* /dev/disk/by-path/...-scsi-0:0:N:0 */
+  DEV_ID,   /* /dev/disk/by-id/ of a whole disk */
 };
 #define DEV_FAMILIES 8
 
 struct devname {
   enum devfamily family;
-  unsigned index;               /* by the name: sdb = 1; DEV_ID: 0 */
-  unsigned part;                /* 0 = the whole disk */
+  unsigned index; /* by the name: sdb = 1; DEV_ID: 0 */
+  unsigned part;  /* 0 = the whole disk */
 };
 
 /* True if NAME is a disk or a partition of one, by a name that depends
@@ -32,20 +37,24 @@ struct devname {
 extern bool devname_parse (struct span name, struct devname *out);
 
 enum devbus {
-  DEVBUS_UNKNOWN, DEVBUS_IDE, DEVBUS_SCSI /* and SATA */, DEVBUS_NVME,
-  DEVBUS_VIRTIO, DEVBUS_XEN,
+  DEVBUS_UNKNOWN,
+  DEVBUS_IDE,
+  DEVBUS_SCSI /* and SATA */,
+  DEVBUS_NVME,
+  DEVBUS_VIRTIO,
+  DEVBUS_XEN,
 };
 
 struct devid {
-  char uuid[64];                /* of the file system, "" = none */
-  char partuuid[64];            /* "" = none */
-  char fstype[32];              /* as blkid says it, "" = none */
+  char uuid[64];     /* of the file system, "" = none */
+  char partuuid[64]; /* "" = none */
+  char fstype[32];   /* as blkid says it, "" = none */
 };
 
 #define DEVMAP_MAX_DISKS 64
 
 struct devmap {
-  unsigned nr_disks;            /* at most DEVMAP_MAX_DISKS are used */
+  unsigned nr_disks; /* at most DEVMAP_MAX_DISKS are used */
   enum devbus bus[DEVMAP_MAX_DISKS];
 
   /* Where "/" is, if it is a partition; -1 = not known. */
@@ -66,7 +75,7 @@ struct devmap {
    */
   unsigned order[DEV_FAMILIES][DEVMAP_MAX_DISKS];
   unsigned count[DEV_FAMILIES];
-  unsigned xvd_first;           /* 4 where names begin with xvde */
+  unsigned xvd_first; /* 4 where names begin with xvde */
 };
 
 /* Work out the orders.  FSTAB is the guest's fstab, the evidence. */
@@ -75,22 +84,22 @@ extern void devmap_solve (struct devmap *map, struct span fstab);
 /* Return 1 with the place, 0 if NAME is no disk's name, -1 if it is one
  * but cannot be told which.
  */
-extern int devmap_find (struct devmap *map, struct span name,
-                        unsigned *disk, unsigned *part);
+extern int devmap_find (struct devmap *map, struct span name, unsigned *disk,
+                        unsigned *part);
 
 enum devform {
-  DEVFORM_TAG,                  /* UUID=..., else PARTUUID= */
-  DEVFORM_PARTTAG,              /* PARTUUID=..., which needs no initrd */
-  DEVFORM_PATH,                 /* /dev/disk/by-uuid/..., or by-partuuid */
-  DEVFORM_PARTPATH,             /* /dev/disk/by-partuuid/... first */
-  DEVFORM_NAME,                 /* the name on virtio-blk: /dev/vda1 */
+  DEVFORM_TAG,      /* UUID=..., else PARTUUID= */
+  DEVFORM_PARTTAG,  /* PARTUUID=..., which needs no initrd */
+  DEVFORM_PATH,     /* /dev/disk/by-uuid/..., or by-partuuid */
+  DEVFORM_PARTPATH, /* /dev/disk/by-partuuid/... first */
+  DEVFORM_NAME,     /* the name on virtio-blk: /dev/vda1 */
 };
 
 /* Append what stands for NAME.  Return 1 if something else than NAME was
  * appended, 0 if NAME itself.  What has neither UUID nor PARTUUID becomes
  * the name that virtio-blk gives it.
  */
-extern int devmap_put (struct devmap *map, struct span name,
-                       enum devform form, struct text *out);
+extern int devmap_put (struct devmap *map, struct span name, enum devform form,
+                       struct text *out);
 
 #endif /* V2V_LINUX_DEVMAP_H */

@@ -15,11 +15,11 @@
 #include "state.h"
 #include "v2v-utils.h"
 
-#define GLOB                                                             \
-  "/{lib/modules/*/modules.dep,lib/modules/*/pkgbase,boot/*,"            \
-  "boot/*/*/{linux,initrd,initrd.img-*,initrd-*,initramfs-*},"           \
-  "boot/efi/*/*/{linux,initrd,initrd.img-*,initrd-*,initramfs-*},"       \
-  "efi/*/*/{linux,initrd,initrd.img-*,initrd-*,initramfs-*},"            \
+#define GLOB \
+  "/{lib/modules/*/modules.dep,lib/modules/*/pkgbase,boot/*," \
+  "boot/*/*/{linux,initrd,initrd.img-*,initrd-*,initramfs-*}," \
+  "boot/efi/*/*/{linux,initrd,initrd.img-*,initrd-*,initramfs-*}," \
+  "efi/*/*/{linux,initrd,initrd.img-*,initrd-*,initramfs-*}," \
   "boot/efi/EFI/Linux/*.efi,boot/EFI/Linux/*.efi,efi/EFI/Linux/*.efi}"
 
 static bool
@@ -88,13 +88,12 @@ adopt (struct linux_state *st, struct kernel *kernels, size_t nr,
   if (!version || i == nr) {
     report_warning (st->gst->report, "boot-entry-unknown",
                     "a boot entry starts %s with %s, which belongs to no "
-                    "kernel that is known; it is left as it is", image,
-                    initrd);
+                    "kernel that is known; it is left as it is",
+                    image, initrd);
     return 0;
   }
   copy = strdup (initrd);
-  v = realloc (kernels[i].initrds,
-               (kernels[i].nr_initrds + 2) * sizeof *v);
+  v = realloc (kernels[i].initrds, (kernels[i].nr_initrds + 2) * sizeof *v);
   if (v)
     kernels[i].initrds = v;
   if (!v || !copy) {
@@ -115,21 +114,21 @@ adopt (struct linux_state *st, struct kernel *kernels, size_t nr,
 }
 
 static const char *const loaders[] = {
-  "/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/boot/grub/grub.conf",
-  "/boot/grub/menu.lst", "/boot/extlinux/extlinux.conf",
-  "/boot/extlinux.conf", "/boot/syslinux/syslinux.cfg", NULL
+  "/boot/grub/grub.cfg",          "/boot/grub2/grub.cfg",
+  "/boot/grub/grub.conf",         "/boot/grub/menu.lst",
+  "/boot/extlinux/extlinux.conf", "/boot/extlinux.conf",
+  "/boot/syslinux/syslinux.cfg",  NULL
 };
 
 static int
-read_entries (struct linux_state *st, const char *path,
-              struct bootentries *b)
+read_entries (struct linux_state *st, const char *path, struct bootentries *b)
 {
   struct conf_file *f = conf_get (st, path);
 
   if (!f)
     return -1;
   if (f->data)
-    bootentries_read (b, (struct span) { f->data, f->size });
+    bootentries_read (b, (struct span){ f->data, f->size });
   return 0;
 }
 
@@ -179,7 +178,7 @@ adopt_entries (struct linux_state *st, struct kernel *kernels, size_t nr,
       goto out;
   }
   r = 0;
- out:
+out:
   bootentries_free (&b);
   guest_free_strings (bls);
   return r;
@@ -281,9 +280,10 @@ ramdisk_find (struct linux_state *st)
   if (ukis)
     report_warning (gst->report, "uki-unchanged",
                     "%zu unified kernel image(s) were left as they are; "
-                    "only the other boot entries were converted", ukis);
+                    "only the other boot entries were converted",
+                    ukis);
   r = 0;
- out:
+out:
   for (i = 0; dirs && i < nr_dirs; i++) {
     free ((char *)dirs[i].kver);
     free ((char *)dirs[i].pkgbase);

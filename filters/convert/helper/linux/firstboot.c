@@ -58,7 +58,9 @@ static int
 plan_sysv (struct linux_state *st)
 {
   static const char *const dirs[] = {
-    "/etc/rc.d/rc%d.d", "/etc/init.d/rc%d.d", "/etc/rc%d.d",
+    "/etc/rc.d/rc%d.d",
+    "/etc/init.d/rc%d.d",
+    "/etc/rc%d.d",
   };
   struct guest *gst = st->gst;
   struct conf_file *f;
@@ -90,7 +92,7 @@ plan_sysv (struct linux_state *st)
   if (f->data) {
     CLEANUP_TEXT struct text out = TEXT_INIT;
 
-    edit_depend_start ((struct span) { f->data, f->size }, "v2v-firstboot",
+    edit_depend_start ((struct span){ f->data, f->size }, "v2v-firstboot",
                        &out);
     if (out.failed) {
       linux_oom (st);
@@ -113,12 +115,12 @@ firstboot_plan (struct linux_state *st)
     return -1;
   if (guest_is_file (gst, "/lib/systemd/systemd") ||
       guest_is_file (gst, "/usr/lib/systemd/systemd")) {
-    if (put (st, "/etc/systemd/system/v2v-firstboot.service", unit,
-             0644) == -1)
+    if (put (st, "/etc/systemd/system/v2v-firstboot.service", unit, 0644) == -1)
       return -1;
     return conf_symlink (st, "/etc/systemd/system/v2v-firstboot.service",
                          "/etc/systemd/system/multi-user.target.wants/"
-                         "v2v-firstboot.service", why);
+                         "v2v-firstboot.service",
+                         why);
   }
   if (guest_is_file (gst, "/sbin/openrc-run")) {
     if (put (st, "/etc/init.d/v2v-firstboot", openrc, 0755) == -1)
@@ -130,7 +132,7 @@ firstboot_plan (struct linux_state *st)
     return plan_sysv (st);
   report_warning (gst->report, "no-first-boot",
                   "the guest's init system is not known: what was left to "
-                  "its first boot must be started by hand: "
-                  FIRSTBOOT_DIR "/run");
+                  "its first boot must be started by hand: " FIRSTBOOT_DIR
+                  "/run");
   return 0;
 }

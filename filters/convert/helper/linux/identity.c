@@ -25,11 +25,13 @@ entropy (struct linux_state *st, void *buf, size_t n)
 int
 identity_plan (struct linux_state *st)
 {
-  static const char *const files[] = {
-    "/var/lib/systemd/random-seed", "/var/lib/random-seed",
-    "/var/lib/urandom/random-seed", "/var/lib/misc/random-seed",
-    "/etc/random-seed", "/etc/machine-id", NULL
-  };
+  static const char *const files[] = { "/var/lib/systemd/random-seed",
+                                       "/var/lib/random-seed",
+                                       "/var/lib/urandom/random-seed",
+                                       "/var/lib/misc/random-seed",
+                                       "/etc/random-seed",
+                                       "/etc/machine-id",
+                                       NULL };
   static const char why[] = "fresh random numbers";
   struct conf_file *f;
   char seed[512];
@@ -45,14 +47,12 @@ identity_plan (struct linux_state *st)
     if (!f->data)
       continue;
     found = true;
-    if (entropy (st, seed, 256) == -1 ||
-        entropy (st, seed + 256, 256) == -1 ||
+    if (entropy (st, seed, 256) == -1 || entropy (st, seed + 256, 256) == -1 ||
         conf_set (st, f, seed, sizeof seed, why) == -1)
       return -1;
   }
   if (!found && guest_is_dir (st->gst, "/var/lib/systemd")) {
-    if (entropy (st, seed, 256) == -1 ||
-        entropy (st, seed + 256, 256) == -1 ||
+    if (entropy (st, seed, 256) == -1 || entropy (st, seed + 256, 256) == -1 ||
         conf_create (st, files[0], seed, sizeof seed, 0600, why) == -1)
       return -1;
   }

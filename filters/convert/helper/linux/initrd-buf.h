@@ -14,12 +14,12 @@
 #include <string.h>
 
 struct initrd_buf {
-  uint8_t *data;                /* malloc'ed, or NULL while empty */
-  size_t size;                  /* bytes in use */
-  size_t alloc;                 /* bytes allocated */
-  size_t max;                   /* size never exceeds this; 0 = no cap */
-  bool too_large;               /* failed because of max */
-  bool no_memory;               /* failed because malloc did */
+  uint8_t *data;  /* malloc'ed, or NULL while empty */
+  size_t size;    /* bytes in use */
+  size_t alloc;   /* bytes allocated */
+  size_t max;     /* size never exceeds this; 0 = no cap */
+  bool too_large; /* failed because of max */
+  bool no_memory; /* failed because malloc did */
 };
 
 /* Make room for N more bytes.  0 or -1. */

@@ -42,8 +42,8 @@ struct builder {
   struct initrd_error *e;
   char **dirs;
   size_t nr_dirs;
-  struct kmod_index aliases;    /* of the closure, not in the image */
-  const char *alias_owner;      /* while reading .modinfo */
+  struct kmod_index aliases; /* of the closure, not in the image */
+  const char *alias_owner;   /* while reading .modinfo */
 };
 
 /* The path of module M in the image. */
@@ -127,7 +127,7 @@ make_parents (struct builder *b, const char *rel, char **path)
   if (cur == NULL)
     return -1;
   while ((slash = strchr (rel, '/')) != NULL) {
-    char *name = strndup (rel, (size_t) (slash - rel));
+    char *name = strndup (rel, (size_t)(slash - rel));
     struct initrd_node *n = NULL;
 
     rel = slash + 1;
@@ -211,8 +211,7 @@ put_file (struct builder *b, const char *path, const void *data, size_t size)
   }
   if (n) {
     mode = n->inode->mode & 07777;
-    if (n->inode->nlink > 1 &&
-        cpio_write_symlink (b->w, path, "nowhere") == -1)
+    if (n->inode->nlink > 1 && cpio_write_symlink (b->w, path, "nowhere") == -1)
       goto out;
   }
   r = cpio_write_file (b->w, path, mode, data, size) == -1 ? -1 : 1;
@@ -298,8 +297,7 @@ dep_line (const struct closure *c, const struct closure_module *m,
 static bool
 line_is_good (struct builder *b, const struct closure_module *m)
 {
-  return m->image_path &&
-    initrd_lookup_loads (b->lk, m->module->name, NULL);
+  return m->image_path && initrd_lookup_loads (b->lk, m->module->name, NULL);
 }
 
 /* Merge into lk->dep; TEXT gets the new lines. */
@@ -319,10 +317,10 @@ merge_dep (struct builder *b, struct initrd_buf *text)
       continue;
     if (dep_line (b->c, m, &line) == -1)
       goto out;
-    initrd_buf_string (text, (char *) line.data);
+    initrd_buf_string (text, (char *)line.data);
     if (initrd_buf_string (text, "\n") == -1)
       goto out;
-    if (kmod_index_add (&add, m->module->name, (char *) line.data,
+    if (kmod_index_add (&add, m->module->name, (char *)line.data,
                         m->module->order) == -1)
       goto out;
   }
@@ -343,8 +341,8 @@ merge_dep (struct builder *b, struct initrd_buf *text)
     }
   }
   for (i = 0; i < nr_new; ++i)
-    if (kmod_index_add (&b->lk->dep, add.entries[i].key,
-                        add.entries[i].value, add.entries[i].priority) == -1)
+    if (kmod_index_add (&b->lk->dep, add.entries[i].key, add.entries[i].value,
+                        add.entries[i].priority) == -1)
       goto out;
   kmod_index_sort (&b->lk->dep);
   r = 1;
@@ -372,9 +370,10 @@ note_alias (void *opaque, const char *pattern, const char *name)
   size_t i;
 
   /* An entry that is there twice does no harm. */
-  for (i = e ? (size_t) (e - b->lk->alias.entries) : b->lk->alias.n;
+  for (i = e ? (size_t)(e - b->lk->alias.entries) : b->lk->alias.n;
        i < b->lk->alias.n && tries++ < 1000 &&
-         strcmp (b->lk->alias.entries[i].key, pattern) == 0; ++i)
+       strcmp (b->lk->alias.entries[i].key, pattern) == 0;
+       ++i)
     if (strcmp (b->lk->alias.entries[i].value, name) == 0)
       return 0;
   return kmod_index_add (&b->aliases, pattern, name, m->module->order);
@@ -408,8 +407,8 @@ merge_alias (struct builder *b, struct initrd_buf *text)
   size_t i;
 
   if (b->kernel->modules_alias) {
-    if (module_aliases (b->kernel->modules_alias, in_closure, note_alias,
-                        b) == -1)
+    if (module_aliases (b->kernel->modules_alias, in_closure, note_alias, b) ==
+        -1)
       return -1;
   }
   else {
@@ -458,7 +457,7 @@ static int
 keep_lines (struct builder *b, const struct initrd_node *n,
             struct initrd_buf *out)
 {
-  const char *p = (const char *) n->inode->data, *end, *nl, *colon;
+  const char *p = (const char *)n->inode->data, *end, *nl, *colon;
   const struct closure_module *m;
   char name[MODULE_NAME_MAX], *path;
   bool drop;
@@ -466,13 +465,13 @@ keep_lines (struct builder *b, const struct initrd_node *n,
   if (n->inode->size == 0)
     return 0;
   for (end = p + n->inode->size; p < end; p = nl + 1) {
-    nl = memchr (p, '\n', (size_t) (end - p));
+    nl = memchr (p, '\n', (size_t)(end - p));
     if (nl == NULL)
       nl = end;
     drop = false;
-    colon = memchr (p, ':', (size_t) (nl - p));
+    colon = memchr (p, ':', (size_t)(nl - p));
     if (colon) {
-      path = strndup (p, (size_t) (colon - p));
+      path = strndup (p, (size_t)(colon - p));
       if (path == NULL)
         return -1;
       m = module_name_of_path (path, name) ? closure_find (b->c, name) : NULL;
@@ -480,7 +479,7 @@ keep_lines (struct builder *b, const struct initrd_node *n,
       free (path);
     }
     if (!drop) {
-      initrd_buf_append (out, p, (size_t) (nl - p));
+      initrd_buf_append (out, p, (size_t)(nl - p));
       if (initrd_buf_string (out, "\n") == -1)
         return -1;
     }
@@ -530,8 +529,8 @@ put_softdep (struct builder *b)
     if (b->c->modules[i].image_path)
       continue;
     s.name = b->c->modules[i].module->name;
-    if (module_softdeps (b->kernel->modules_softdep, s.name, add_softdep,
-                         &s) == -1)
+    if (module_softdeps (b->kernel->modules_softdep, s.name, add_softdep, &s) ==
+        -1)
       goto out;
   }
   r = 1;

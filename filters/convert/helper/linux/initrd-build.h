@@ -15,8 +15,8 @@
 struct initrd_kernel;
 
 /* Set image_path or new_path of every module in C. */
-extern int initrd_build_paths (const struct initrd_lookup *lk,
-                               struct closure *c);
+extern int
+initrd_build_paths (const struct initrd_lookup *lk, struct closure *c);
 
 /* Write the archive into W.  The new modules' data must be there.
  * LIST_FILE: also add the new modules to conf/modules, for images whose
@@ -24,9 +24,9 @@ extern int initrd_build_paths (const struct initrd_lookup *lk,
  * 1, 0 if the image's layout does not allow it (*e is set), -1 when out of
  * memory.
  */
-extern int initrd_build (const struct initrd_kernel *kernel,
-                         struct initrd_lookup *lk, const struct closure *c,
-                         bool list_file, struct cpio_writer *w,
-                         struct initrd_error *e);
+extern int
+initrd_build (const struct initrd_kernel *kernel, struct initrd_lookup *lk,
+              const struct closure *c, bool list_file, struct cpio_writer *w,
+              struct initrd_error *e);
 
 #endif /* V2V_INITRD_BUILD_H */

@@ -53,8 +53,8 @@ struct work {
   struct closure *c;
   const struct initrd_kernel *kernel;
   const struct module_list *list;
-  char alias[256];              /* a soft dependency that is no module */
-  unsigned alias_searches;      /* each reads all of modules.alias */
+  char alias[256];         /* a soft dependency that is no module */
+  unsigned alias_searches; /* each reads all of modules.alias */
 };
 
 /* As closure_add, without looking at what NAME needs. */
@@ -86,8 +86,8 @@ add_one (struct work *w, const char *name)
 static bool
 want_any (void *opaque, const char *name)
 {
-  (void) opaque;
-  (void) name;
+  (void)opaque;
+  (void)name;
   return true;
 }
 

@@ -15,11 +15,11 @@ struct initrd_kernel;
 
 /* A module of the closure. */
 struct closure_module {
-  const struct module *module;  /* name, path and line of modules.dep */
-  const char *image_path;       /* of the image's own file of it, or NULL:
+  const struct module *module; /* name, path and line of modules.dep */
+  const char *image_path;      /* of the image's own file of it, or NULL:
                                    it is added */
-  char *new_path;               /* path in the image once added */
-  uint8_t *data;                /* uncompressed, if it is added */
+  char *new_path;              /* path in the image once added */
+  uint8_t *data;               /* uncompressed, if it is added */
   size_t size;
 };
 
@@ -36,8 +36,8 @@ struct closure {
 extern int closure_add (struct closure *c, const struct initrd_kernel *kernel,
                         const struct module_list *list, const char *name);
 
-extern struct closure_module *closure_find (const struct closure *c,
-                                            const char *name);
+extern struct closure_module *
+closure_find (const struct closure *c, const char *name);
 extern void closure_free (struct closure *c);
 
 #endif /* V2V_INITRD_CLOSURE_H */

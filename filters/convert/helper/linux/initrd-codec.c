@@ -47,7 +47,7 @@
 #include "initrd-codec.h"
 
 /* First growth of the output, and the least room that is offered. */
-#define CHUNK ((size_t) 256 << 10)
+#define CHUNK ((size_t)256 << 10)
 
 /* An xz dictionary of 64 MiB (preset -9) needs about 65 MiB. */
 #define XZ_MEMORY (UINT64_C (256) << 20)
@@ -63,15 +63,24 @@ const char *
 initrd_format_name (enum initrd_format format)
 {
   switch (format) {
-  case INITRD_FORMAT_CPIO: return "cpio";
-  case INITRD_FORMAT_GZIP: return "gzip";
-  case INITRD_FORMAT_BZIP2: return "bzip2";
-  case INITRD_FORMAT_LZMA: return "lzma";
-  case INITRD_FORMAT_XZ: return "xz";
-  case INITRD_FORMAT_LZOP: return "lzop";
-  case INITRD_FORMAT_LZ4: return "lz4";
-  case INITRD_FORMAT_ZSTD: return "zstd";
-  case INITRD_FORMAT_NONE: break;
+  case INITRD_FORMAT_CPIO:
+    return "cpio";
+  case INITRD_FORMAT_GZIP:
+    return "gzip";
+  case INITRD_FORMAT_BZIP2:
+    return "bzip2";
+  case INITRD_FORMAT_LZMA:
+    return "lzma";
+  case INITRD_FORMAT_XZ:
+    return "xz";
+  case INITRD_FORMAT_LZOP:
+    return "lzop";
+  case INITRD_FORMAT_LZ4:
+    return "lz4";
+  case INITRD_FORMAT_ZSTD:
+    return "zstd";
+  case INITRD_FORMAT_NONE:
+    break;
   }
   return "unknown";
 }
@@ -131,7 +140,7 @@ room32 (const struct initrd_buf *out)
 {
   size_t n = out->alloc - out->size;
 
-  return n > MAX_PACKED ? MAX_PACKED : (unsigned) n;
+  return n > MAX_PACKED ? MAX_PACKED : (unsigned)n;
 }
 
 static enum initrd_codec_result
@@ -154,8 +163,8 @@ unpack_gzip (const uint8_t *data, size_t size, struct initrd_buf *out,
   }
   if (inflateInit2 (&z, 15 + 16) != Z_OK)
     return INITRD_CODEC_NO_MEMORY;
-  z.next_in = (Bytef *) data;
-  z.avail_in = (uInt) size;
+  z.next_in = (Bytef *)data;
+  z.avail_in = (uInt)size;
   do {
     unsigned room;
 
@@ -181,7 +190,7 @@ unpack_gzip (const uint8_t *data, size_t size, struct initrd_buf *out,
   }
   else
     *err = r == Z_OK || r == Z_BUF_ERROR ? "truncated gzip member"
-      : "corrupt gzip member";
+                                         : "corrupt gzip member";
 out:
   inflateEnd (&z);
   return ret;
@@ -197,8 +206,8 @@ unpack_bzip2 (const uint8_t *data, size_t size, struct initrd_buf *out,
 
   if (BZ2_bzDecompressInit (&z, 0, 0) != BZ_OK)
     return INITRD_CODEC_NO_MEMORY;
-  z.next_in = (char *) data;
-  z.avail_in = (unsigned) size;
+  z.next_in = (char *)data;
+  z.avail_in = (unsigned)size;
   do {
     unsigned room;
 
@@ -207,7 +216,7 @@ unpack_bzip2 (const uint8_t *data, size_t size, struct initrd_buf *out,
       goto out;
     }
     room = room32 (out);
-    z.next_out = (char *) out->data + out->size;
+    z.next_out = (char *)out->data + out->size;
     z.avail_out = room;
     r = BZ2_bzDecompress (&z);
     out->size += room - z.avail_out;
@@ -237,7 +246,7 @@ unpack_liblzma (enum initrd_format format, const uint8_t *data, size_t size,
   lzma_ret r;
 
   r = format == INITRD_FORMAT_XZ ? lzma_stream_decoder (&z, XZ_MEMORY, 0)
-    : lzma_alone_decoder (&z, XZ_MEMORY);
+                                 : lzma_alone_decoder (&z, XZ_MEMORY);
   if (r != LZMA_OK)
     return INITRD_CODEC_NO_MEMORY;
   z.next_in = data;
@@ -261,8 +270,8 @@ unpack_liblzma (enum initrd_format format, const uint8_t *data, size_t size,
   else if (r == LZMA_MEMLIMIT_ERROR)
     *err = "xz dictionary larger than 256 MiB";
   else
-    *err = r == LZMA_OK || r == LZMA_BUF_ERROR
-      ? "truncated xz or lzma member" : "corrupt xz or lzma member";
+    *err = r == LZMA_OK || r == LZMA_BUF_ERROR ? "truncated xz or lzma member"
+                                               : "corrupt xz or lzma member";
 out:
   lzma_end (&z);
   return ret;
@@ -311,17 +320,17 @@ out:
 static uint32_t
 le32 (const uint8_t *p)
 {
-  return (uint32_t) p[0] | (uint32_t) p[1] << 8 | (uint32_t) p[2] << 16 |
-    (uint32_t) p[3] << 24;
+  return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+         (uint32_t)p[3] << 24;
 }
 
 static void
 put_le32 (uint8_t *p, uint32_t n)
 {
-  p[0] = (uint8_t) n;
-  p[1] = (uint8_t) (n >> 8);
-  p[2] = (uint8_t) (n >> 16);
-  p[3] = (uint8_t) (n >> 24);
+  p[0] = (uint8_t)n;
+  p[1] = (uint8_t)(n >> 8);
+  p[2] = (uint8_t)(n >> 16);
+  p[3] = (uint8_t)(n >> 24);
 }
 
 static enum initrd_codec_result
@@ -346,30 +355,29 @@ unpack_lz4 (const uint8_t *data, size_t size, struct initrd_buf *out,
     if (n == 0)
       break;
     pos += 4;
-    if (n > size - pos || n > (uint32_t) LZ4_compressBound (LZ4_BLOCK)) {
+    if (n > size - pos || n > (uint32_t)LZ4_compressBound (LZ4_BLOCK)) {
       *err = "truncated lz4 block, or trailing data that is not one";
       return INITRD_CODEC_BAD;
     }
     /* A block holds at most 8 MiB, and a byte of input makes at most 255
      * bytes of output.
      */
-    room = (size_t) n * 255 + 16;
+    room = (size_t)n * 255 + 16;
     if (room > LZ4_BLOCK)
       room = LZ4_BLOCK;
     if (out->max && room > out->max - out->size)
       room = out->max - out->size;
     if (initrd_buf_reserve (out, room) == -1)
       return buf_failure (out);
-    r = LZ4_decompress_safe ((const char *) data + pos,
-                             (char *) out->data + out->size, (int) n,
-                             (int) room);
+    r = LZ4_decompress_safe ((const char *)data + pos,
+                             (char *)out->data + out->size, (int)n, (int)room);
     if (r < 0) {
       if (out->max && out->max - out->size < LZ4_BLOCK)
         return INITRD_CODEC_TOO_LARGE;
       *err = "corrupt lz4 block";
       return INITRD_CODEC_BAD;
     }
-    out->size += (size_t) r;
+    out->size += (size_t)r;
     pos += n;
   }
   *consumed = pos;
@@ -415,18 +423,17 @@ pack_gzip (const uint8_t *data, size_t size, struct initrd_buf *out)
   int r;
 
   /* Level 9: 0.1 s more (of 0.3 for a whole plan) for 1 % less. */
-  if (deflateInit2 (&z, 6, Z_DEFLATED, 15 + 16, 9,
-                    Z_DEFAULT_STRATEGY) != Z_OK)
+  if (deflateInit2 (&z, 6, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY) != Z_OK)
     return INITRD_CODEC_NO_MEMORY;
-  bound = deflateBound (&z, (uLong) size);
+  bound = deflateBound (&z, (uLong)size);
   if (initrd_buf_reserve (out, bound) == -1) {
     deflateEnd (&z);
     return buf_failure (out);
   }
-  z.next_in = (Bytef *) data;
-  z.avail_in = (uInt) size;
+  z.next_in = (Bytef *)data;
+  z.avail_in = (uInt)size;
   z.next_out = out->data + out->size;
-  z.avail_out = (uInt) bound;
+  z.avail_out = (uInt)bound;
   r = deflate (&z, Z_FINISH);
   out->size += bound - z.avail_out;
   deflateEnd (&z);
@@ -437,13 +444,12 @@ static enum initrd_codec_result
 pack_bzip2 (const uint8_t *data, size_t size, struct initrd_buf *out)
 {
   /* The library's documentation gives this bound. */
-  unsigned n = (unsigned) (size + size / 100 + 600);
+  unsigned n = (unsigned)(size + size / 100 + 600);
 
   if (initrd_buf_reserve (out, n) == -1)
     return buf_failure (out);
-  if (BZ2_bzBuffToBuffCompress ((char *) out->data + out->size, &n,
-                                (char *) data, (unsigned) size, 9, 0,
-                                0) != BZ_OK)
+  if (BZ2_bzBuffToBuffCompress ((char *)out->data + out->size, &n, (char *)data,
+                                (unsigned)size, 9, 0, 0) != BZ_OK)
     return INITRD_CODEC_NO_MEMORY;
   out->size += n;
   return INITRD_CODEC_OK;
@@ -468,8 +474,7 @@ pack_xz (const uint8_t *data, size_t size, struct initrd_buf *out)
   if (initrd_buf_reserve (out, bound) == -1)
     return buf_failure (out);
   if (lzma_stream_buffer_encode (filters, LZMA_CHECK_CRC32, NULL, data, size,
-                                 out->data + out->size, &pos,
-                                 bound) != LZMA_OK)
+                                 out->data + out->size, &pos, bound) != LZMA_OK)
     return INITRD_CODEC_NO_MEMORY;
   out->size += pos;
   return INITRD_CODEC_OK;
@@ -514,16 +519,16 @@ pack_lz4 (const uint8_t *data, size_t size, struct initrd_buf *out)
     return buf_failure (out);
   for (pos = 0; pos < size; pos += n) {
     n = size - pos < LZ4_BLOCK ? size - pos : LZ4_BLOCK;
-    bound = LZ4_compressBound ((int) n);
-    if (initrd_buf_reserve (out, 4 + (size_t) bound) == -1)
+    bound = LZ4_compressBound ((int)n);
+    if (initrd_buf_reserve (out, 4 + (size_t)bound) == -1)
       return buf_failure (out);
-    r = LZ4_compress_HC ((const char *) data + pos,
-                         (char *) out->data + out->size + 4, (int) n, bound,
+    r = LZ4_compress_HC ((const char *)data + pos,
+                         (char *)out->data + out->size + 4, (int)n, bound,
                          LZ4HC_CLEVEL_DEFAULT);
     if (r <= 0)
       return INITRD_CODEC_NO_MEMORY;
-    put_le32 (out->data + out->size, (uint32_t) r);
-    out->size += 4 + (size_t) r;
+    put_le32 (out->data + out->size, (uint32_t)r);
+    out->size += 4 + (size_t)r;
   }
   return INITRD_CODEC_OK;
 }
@@ -535,11 +540,16 @@ initrd_pack (enum initrd_format format, const uint8_t *data, size_t size,
   if (size > MAX_PACKED / 2)
     return INITRD_CODEC_TOO_LARGE;
   switch (format) {
-  case INITRD_FORMAT_GZIP: return pack_gzip (data, size, out);
-  case INITRD_FORMAT_BZIP2: return pack_bzip2 (data, size, out);
-  case INITRD_FORMAT_XZ: return pack_xz (data, size, out);
-  case INITRD_FORMAT_LZ4: return pack_lz4 (data, size, out);
-  case INITRD_FORMAT_ZSTD: return pack_zstd (data, size, out);
+  case INITRD_FORMAT_GZIP:
+    return pack_gzip (data, size, out);
+  case INITRD_FORMAT_BZIP2:
+    return pack_bzip2 (data, size, out);
+  case INITRD_FORMAT_XZ:
+    return pack_xz (data, size, out);
+  case INITRD_FORMAT_LZ4:
+    return pack_lz4 (data, size, out);
+  case INITRD_FORMAT_ZSTD:
+    return pack_zstd (data, size, out);
   case INITRD_FORMAT_LZMA:
   case INITRD_FORMAT_LZOP:
   case INITRD_FORMAT_CPIO:

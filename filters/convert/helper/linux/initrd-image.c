@@ -89,11 +89,12 @@ apply_archive (struct initrd_image *img, struct initrd_segment *seg,
       if (start == 0 && seg->format != INITRD_FORMAT_CPIO)
         initrd_error_set (e, "initrd-not-cpio",
                           "part %u of the initrd is not a cpio archive but "
-                          "perhaps an old-style ramdisk", nr + 1);
+                          "perhaps an old-style ramdisk",
+                          nr + 1);
       else
         initrd_error_set (e, "initrd-unreadable",
-                          "part %u of the initrd, byte %zu: %s", nr + 1,
-                          start, err);
+                          "part %u of the initrd, byte %zu: %s", nr + 1, start,
+                          err);
       return 0;
     }
   }
@@ -115,7 +116,8 @@ initrd_image_apply (struct initrd_image *img, struct initrd_segment *seg,
     if (pos % 4 != 0) {
       initrd_error_set (e, "initrd-unreadable",
                         "part %u of the initrd: archive at byte %zu, which "
-                        "is not a multiple of 4", nr + 1, pos);
+                        "is not a multiple of 4",
+                        nr + 1, pos);
       return 0;
     }
     if (pos >= seg->guard && !guarded) {
@@ -161,8 +163,7 @@ unpack_segment (const uint8_t *image, size_t size, size_t pos, size_t guard,
 
   if (seg->format == INITRD_FORMAT_LZ4 && guard > pos && guard < size &&
       initrd_format_of (image + guard, size - guard) == INITRD_FORMAT_LZ4) {
-    r = initrd_unpack (seg->format, image + pos, guard - pos, out, &first,
-                       err);
+    r = initrd_unpack (seg->format, image + pos, guard - pos, out, &first, err);
     if (r == INITRD_CODEC_OK && first == guard - pos) {
       seg->guard = out->size;
       r = initrd_unpack (seg->format, image + guard, size - guard, out,
@@ -179,26 +180,25 @@ unpack_segment (const uint8_t *image, size_t size, size_t pos, size_t guard,
 }
 
 static int
-read_compressed (const uint8_t *image, size_t size, size_t *pos,
-                 size_t guard, size_t *unpacked, struct initrd_image *img,
+read_compressed (const uint8_t *image, size_t size, size_t *pos, size_t guard,
+                 size_t *unpacked, struct initrd_image *img,
                  struct initrd_segment *seg, struct initrd_error *e)
 {
   struct initrd_buf out = { .max = INITRD_MAX_UNPACKED - *unpacked };
-  unsigned nr = (unsigned) img->nr_segments;
+  unsigned nr = (unsigned)img->nr_segments;
   const char *err;
   size_t consumed = 0;
 
   if (out.max == 0)
     goto too_large;
-  switch (unpack_segment (image, size, *pos, guard, seg, &out, &consumed,
-                          &err)) {
+  switch (
+    unpack_segment (image, size, *pos, guard, seg, &out, &consumed, &err)) {
   case INITRD_CODEC_OK:
     break;
   case INITRD_CODEC_BAD:
     initrd_buf_free (&out);
     initrd_error_set (e, "initrd-unreadable",
-                      "part %u of the initrd, at byte %zu: %s", nr, *pos,
-                      err);
+                      "part %u of the initrd, at byte %zu: %s", nr, *pos, err);
     return 0;
   case INITRD_CODEC_TOO_LARGE:
     initrd_buf_free (&out);
@@ -222,8 +222,8 @@ too_large:
 }
 
 static int
-read_segment (const uint8_t *image, size_t size, size_t *pos,
-              size_t guard, size_t *unpacked, struct initrd_image *img,
+read_segment (const uint8_t *image, size_t size, size_t *pos, size_t guard,
+              size_t *unpacked, struct initrd_image *img,
               struct initrd_error *e)
 {
   enum initrd_format format = initrd_format_of (image + *pos, size - *pos);
@@ -238,25 +238,27 @@ read_segment (const uint8_t *image, size_t size, size_t *pos,
     else
       initrd_error_set (e, "initrd-unreadable",
                         "at byte %zu of the initrd there is neither a cpio "
-                        "archive nor a compressed one", start);
+                        "archive nor a compressed one",
+                        start);
     return 0;
   }
   if (format == INITRD_FORMAT_LZOP) {
     initrd_error_set (e, "initrd-lzop",
                       "part %zu of the initrd is compressed with lzop, "
-                      "which cannot be read here", img->nr_segments + 1);
+                      "which cannot be read here",
+                      img->nr_segments + 1);
     return 0;
   }
   if (format == INITRD_FORMAT_CPIO && start % 4 != 0) {
     initrd_error_set (e, "initrd-unreadable",
                       "uncompressed archive at byte %zu of the initrd, which "
-                      "is not a multiple of 4: the kernel ignores it", start);
+                      "is not a multiple of 4: the kernel ignores it",
+                      start);
     return 0;
   }
   if (img->nr_segments >= INITRD_MAX_SEGMENTS) {
     initrd_error_set (e, "initrd-too-large",
-                      "the initrd has more than %d parts",
-                      INITRD_MAX_SEGMENTS);
+                      "the initrd has more than %d parts", INITRD_MAX_SEGMENTS);
     return 0;
   }
   seg = add_segment (img);
@@ -268,7 +270,7 @@ read_segment (const uint8_t *image, size_t size, size_t *pos,
   if (format == INITRD_FORMAT_CPIO) {
     /* Offsets in here count from the start of the image. */
     r = apply_archive (img, seg, image, size, pos,
-                       (unsigned) img->nr_segments - 1, e);
+                       (unsigned)img->nr_segments - 1, e);
     seg->packed = seg->size = *pos - start;
     seg->data = image + start;
   }
@@ -289,9 +291,8 @@ initrd_image_read (const uint8_t *image, size_t size, size_t guard,
   img->tree = initrd_tree_new ();
   if (img->tree == NULL)
     return -1;
-  if (size > (size_t) 1 << 31) {
-    initrd_error_set (e, "initrd-too-large",
-                      "the initrd is larger than 2 GiB");
+  if (size > (size_t)1 << 31) {
+    initrd_error_set (e, "initrd-too-large", "the initrd is larger than 2 GiB");
     return 0;
   }
   for (;;) {

@@ -34,15 +34,15 @@ initrd_join (const struct initrd_image *img, const uint8_t *archive,
   case INITRD_FORMAT_BZIP2:
   case INITRD_FORMAT_XZ:
   case INITRD_FORMAT_ZSTD:
-    r = initrd_pack (last->format, archive, size, out) == INITRD_CODEC_OK
-      ? 0 : -1;
+    r = initrd_pack (last->format, archive, size, out) == INITRD_CODEC_OK ? 0
+                                                                          : -1;
     break;
 
   case INITRD_FORMAT_LZ4:
     if (initrd_buf_zeroes (&padded, -last->size % 4) == 0 &&
         initrd_buf_append (&padded, archive, size) == 0 &&
-        initrd_pack (last->format, padded.data, padded.size,
-                     out) == INITRD_CODEC_OK)
+        initrd_pack (last->format, padded.data, padded.size, out) ==
+          INITRD_CODEC_OK)
       r = 0;
     initrd_buf_free (&padded);
     break;

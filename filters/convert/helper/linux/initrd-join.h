@@ -14,8 +14,7 @@
 /* ARCHIVE is an uncompressed cpio archive; OUT gets the tail for img->end.
  * 0, or -1 when out of memory.
  */
-extern int initrd_join (const struct initrd_image *img,
-                        const uint8_t *archive, size_t size,
-                        struct initrd_buf *out);
+extern int initrd_join (const struct initrd_image *img, const uint8_t *archive,
+                        size_t size, struct initrd_buf *out);
 
 #endif /* V2V_INITRD_JOIN_H */

@@ -60,7 +60,7 @@ find_files (struct initrd_lookup *lk)
   char name[MODULE_NAME_MAX], *path;
 
   if (skip > 0)
-    skip++;                     /* the slash */
+    skip++; /* the slash */
   for (n = initrd_node_walk (lk->dir, lk->dir); n;
        n = initrd_node_walk (lk->dir, n)) {
     struct initrd_node *file = n;
@@ -112,7 +112,7 @@ text_of (const struct initrd_node *n)
 {
   if (n->inode->size == 0)
     return strdup ("");
-  return strndup ((const char *) n->inode->data, n->inode->size);
+  return strndup ((const char *)n->inode->data, n->inode->size);
 }
 
 static int
@@ -147,8 +147,8 @@ out:
 static bool
 want_all (void *opaque, const char *name)
 {
-  (void) opaque;
-  (void) name;
+  (void)opaque;
+  (void)name;
   return true;
 }
 
@@ -157,8 +157,7 @@ add_alias (void *opaque, const char *pattern, const char *name)
 {
   struct initrd_lookup *lk = opaque;
 
-  return kmod_index_add (&lk->alias, pattern, name,
-                         (uint32_t) lk->alias.n);
+  return kmod_index_add (&lk->alias, pattern, name, (uint32_t)lk->alias.n);
 }
 
 static int
@@ -214,14 +213,15 @@ no_directory (struct initrd_tree *tree, const char *version,
     if (initrd_tree_lookup_at (tree, dir, version, true)) {
       initrd_error_set (e, "initrd-no-index",
                         "the initrd has modules of kernel %s, but no index "
-                        "of them", version);
+                        "of them",
+                        version);
       return;
     }
     for (n = dir->children; n; n = n->next) {
       if (initrd_node_is_dir (n)) {
         initrd_error_set (e, "initrd-other-kernel",
-                          "the initrd belongs to kernel %s, not %s",
-                          n->name, version);
+                          "the initrd belongs to kernel %s, not %s", n->name,
+                          version);
         return;
       }
     }
@@ -244,8 +244,7 @@ initrd_lookup_open (struct initrd_tree *tree, const char *version,
   lk->tree = tree;
   if (*version == '\0' || strchr (version, '/') || version[0] == '.' ||
       strlen (version) > 255) {
-    initrd_error_set (e, "initrd-other-kernel",
-                      "not the version of a kernel");
+    initrd_error_set (e, "initrd-other-kernel", "not the version of a kernel");
     return 0;
   }
   for (i = 0; i < 2 && lk->dir == NULL; ++i) {
@@ -265,8 +264,8 @@ initrd_lookup_open (struct initrd_tree *tree, const char *version,
   lk->dir_path = initrd_node_path (lk->dir);
   if (lk->dir_path == NULL || find_files (lk) == -1)
     return -1;
-  r = read_index (lk, "modules.dep.bin", "modules.dep", &lk->dep,
-                  &lk->dep_bin, read_text_dep, e);
+  r = read_index (lk, "modules.dep.bin", "modules.dep", &lk->dep, &lk->dep_bin,
+                  read_text_dep, e);
   if (r == 1)
     r = read_index (lk, "modules.alias.bin", "modules.alias", &lk->alias,
                     &lk->alias_bin, read_text_alias, e);
@@ -318,7 +317,7 @@ initrd_lookup_loads (const struct initrd_lookup *lk, const char *name,
     return false;
   }
   path = e->value;
-  len = (size_t) (p - path);
+  len = (size_t)(p - path);
   deps = p + 1;
   while (more) {
     /* Absolute paths (old indexes) are looked up from the root. */
@@ -332,7 +331,7 @@ initrd_lookup_loads (const struct initrd_lookup *lk, const char *name,
     free (copy);
     if (n == NULL || !initrd_node_is_file (n) || n->inode->size == 0) {
       if (why && asprintf (why, "%.*s is indexed, but not in the initrd",
-                           (int) (len < 256 ? len : 256), path) == -1)
+                           (int)(len < 256 ? len : 256), path) == -1)
         *why = NULL;
       return false;
     }
@@ -398,12 +397,12 @@ static bool
 file_forbids (const struct initrd_node *n,
               bool (*match) (void *opaque, const char *name), void *opaque)
 {
-  const char *p = (const char *) n->inode->data, *end, *nl;
+  const char *p = (const char *)n->inode->data, *end, *nl;
 
   if (n->inode->size == 0)
     return false;
   for (end = p + n->inode->size; p < end; p = nl + 1) {
-    nl = memchr (p, '\n', (size_t) (end - p));
+    nl = memchr (p, '\n', (size_t)(end - p));
     if (nl == NULL)
       nl = end;
     if (line_forbids (p, nl, match, opaque))
@@ -418,8 +417,7 @@ initrd_tree_blacklists (struct initrd_tree *tree,
                         void *opaque)
 {
   static const char *const dirs[] = { "etc/modprobe.d", "run/modprobe.d",
-                                      "lib/modprobe.d",
-                                      "usr/lib/modprobe.d",
+                                      "lib/modprobe.d", "usr/lib/modprobe.d",
                                       "usr/local/lib/modprobe.d" };
   struct initrd_node *dir, *n, *file;
   size_t i;
@@ -429,8 +427,7 @@ initrd_tree_blacklists (struct initrd_tree *tree,
     if (dir == NULL)
       continue;
     for (n = dir->children; n; n = n->next) {
-      if (n->name_len < 5 ||
-          strcmp (n->name + n->name_len - 5, ".conf") != 0)
+      if (n->name_len < 5 || strcmp (n->name + n->name_len - 5, ".conf") != 0)
         continue;
       file = initrd_tree_lookup_at (tree, dir, n->name, true);
       if (file && initrd_node_is_file (file) &&
@@ -440,5 +437,5 @@ initrd_tree_blacklists (struct initrd_tree *tree,
   }
   file = initrd_tree_lookup (tree, "etc/modprobe.conf", true);
   return file && initrd_node_is_file (file) &&
-    file_forbids (file, match, opaque);
+         file_forbids (file, match, opaque);
 }

@@ -18,14 +18,14 @@
 /* A module file of the image. */
 struct initrd_module_file {
   char name[MODULE_NAME_MAX];
-  char *path;                   /* relative to the module directory */
-  struct initrd_node *node;     /* the file (symlinks followed) */
+  char *path;               /* relative to the module directory */
+  struct initrd_node *node; /* the file (symlinks followed) */
 };
 
 struct initrd_lookup {
   struct initrd_tree *tree;
-  struct initrd_node *dir;      /* the module directory, NULL if none */
-  char *dir_path;               /* canonical, without leading slash */
+  struct initrd_node *dir;          /* the module directory, NULL if none */
+  char *dir_path;                   /* canonical, without leading slash */
   struct initrd_module_file *files; /* sorted by name */
   size_t nr_files;
   struct kmod_index dep, alias; /* sorted */
@@ -36,9 +36,9 @@ struct initrd_lookup {
  * directory with an index, 0 if not (*e is set), -1 when out of memory.
  * LK must be freed in every case.
  */
-extern int initrd_lookup_open (struct initrd_tree *tree, const char *version,
-                               struct initrd_lookup *lk,
-                               struct initrd_error *e);
+extern int
+initrd_lookup_open (struct initrd_tree *tree, const char *version,
+                    struct initrd_lookup *lk, struct initrd_error *e);
 extern void initrd_lookup_free (struct initrd_lookup *lk);
 
 /* A module's file, or NULL.  NAME is normalized. */
@@ -55,8 +55,7 @@ extern bool initrd_lookup_loads (const struct initrd_lookup *lk,
 /* For images without a usable module directory: is there a file of this
  * module anywhere outside lib/modules (RHEL 5 puts them into /lib)?
  */
-extern bool initrd_tree_has_module (struct initrd_tree *tree,
-                                    const char *name);
+extern bool initrd_tree_has_module (struct initrd_tree *tree, const char *name);
 
 /* Does a configuration file of modprobe in the image forbid a module for
  * which MATCH returns true?  Names that it is called with are normalized.

@@ -150,7 +150,7 @@ module_list_parse (const char *modules_dep, struct module_list *list)
 static int
 compare_name (const void *key, const void *m)
 {
-  return strcmp (key, ((const struct module *) m)->name);
+  return strcmp (key, ((const struct module *)m)->name);
 }
 
 const struct module *
@@ -186,7 +186,7 @@ module_next_dep (const char **deps, const char **path, size_t *len)
     /* Never beyond this dependency. */
     *path = rel < p ? rel : *path + 1;
   }
-  *len = (size_t) (p - *path);
+  *len = (size_t)(p - *path);
   return true;
 }
 
@@ -207,8 +207,7 @@ module_is_builtin (const char *modules_builtin, const char *name)
   if (modules_builtin == NULL || *modules_builtin == '\0')
     return false;
   for (line = modules_builtin; line; line = next_line (line))
-    if (name_of_span (line, strcspn (line, "\r\n"), n) &&
-        strcmp (n, name) == 0)
+    if (name_of_span (line, strcspn (line, "\r\n"), n) && strcmp (n, name) == 0)
       return true;
   return false;
 }
@@ -282,8 +281,7 @@ module_alias_normalize (char *pattern)
 int
 module_aliases (const char *modules_alias,
                 bool (*want) (void *opaque, const char *name),
-                int (*fn) (void *opaque, const char *pattern,
-                           const char *name),
+                int (*fn) (void *opaque, const char *pattern, const char *name),
                 void *opaque)
 {
   const char *line, *p;
@@ -355,7 +353,7 @@ elf_number (const uint8_t *data, size_t at, unsigned n, bool big)
   unsigned i;
 
   for (i = 0; i < n; ++i)
-    v |= (uint64_t) data[at + (big ? n - 1 - i : i)] << (8 * i);
+    v |= (uint64_t)data[at + (big ? n - 1 - i : i)] << (8 * i);
   return v;
 }
 
@@ -378,20 +376,20 @@ elf_open (struct elf *e, const uint8_t *data, size_t size)
     return false;
   e->big = data[EI_DATA] == ELFDATA2MSB;
   e->wide = data[EI_CLASS] == ELFCLASS64;
-#define FIELD(f)                                                              \
-  elf_number (data, e->wide ? offsetof (Elf64_Ehdr, f)                        \
-              : offsetof (Elf32_Ehdr, f),                                     \
-              e->wide ? sizeof (((Elf64_Ehdr *) 0)->f)                        \
-              : sizeof (((Elf32_Ehdr *) 0)->f), e->big)
+#define FIELD(f) \
+  elf_number ( \
+    data, e->wide ? offsetof (Elf64_Ehdr, f) : offsetof (Elf32_Ehdr, f), \
+    e->wide ? sizeof (((Elf64_Ehdr *)0)->f) : sizeof (((Elf32_Ehdr *)0)->f), \
+    e->big)
   e->shoff = FIELD (e_shoff);
   e->shentsize = FIELD (e_shentsize);
   e->shnum = FIELD (e_shnum);
   e->shstrndx = FIELD (e_shstrndx);
 #undef FIELD
-  return e->shentsize >= (e->wide ? sizeof (Elf64_Shdr)
-                          : sizeof (Elf32_Shdr)) &&
-    e->shoff <= size && e->shnum * e->shentsize <= size - e->shoff &&
-    e->shstrndx < e->shnum;
+  return e->shentsize >=
+           (e->wide ? sizeof (Elf64_Shdr) : sizeof (Elf32_Shdr)) &&
+         e->shoff <= size && e->shnum * e->shentsize <= size - e->shoff &&
+         e->shstrndx < e->shnum;
 }
 
 /* Name, offset and size of section I.  False if it is not in the file. */
@@ -399,13 +397,14 @@ static bool
 elf_section (const struct elf *e, uint64_t i, uint64_t *name, uint64_t *off,
              uint64_t *len)
 {
-  size_t at = (size_t) (e->shoff + i * e->shentsize);
+  size_t at = (size_t)(e->shoff + i * e->shentsize);
 
-#define FIELD(f)                                                              \
-  elf_number (e->data, at + (e->wide ? offsetof (Elf64_Shdr, f)               \
-                             : offsetof (Elf32_Shdr, f)),                     \
-              e->wide ? sizeof (((Elf64_Shdr *) 0)->f)                        \
-              : sizeof (((Elf32_Shdr *) 0)->f), e->big)
+#define FIELD(f) \
+  elf_number ( \
+    e->data, \
+    at + (e->wide ? offsetof (Elf64_Shdr, f) : offsetof (Elf32_Shdr, f)), \
+    e->wide ? sizeof (((Elf64_Shdr *)0)->f) : sizeof (((Elf32_Shdr *)0)->f), \
+    e->big)
   *name = FIELD (sh_name);
   *off = FIELD (sh_offset);
   *len = FIELD (sh_size);
@@ -431,10 +430,10 @@ module_modinfo (const uint8_t *data, size_t size,
         str_len - name < sizeof modinfo ||
         memcmp (data + str_off + name, modinfo, sizeof modinfo) != 0)
       continue;
-    p = (const char *) data + off;
+    p = (const char *)data + off;
     end = p + len;
     while (p < end) {
-      nul = memchr (p, '\0', (size_t) (end - p));
+      nul = memchr (p, '\0', (size_t)(end - p));
       if (nul == NULL)
         break;
       if (nul > p) {
@@ -465,7 +464,7 @@ module_fits (const uint8_t *data, size_t size, const char *version,
              const char **why)
 {
   *why = NULL;
-  switch (module_modinfo (data, size, check_vermagic, (void *) version)) {
+  switch (module_modinfo (data, size, check_vermagic, (void *)version)) {
   case 2:
     return true;
   case 3:

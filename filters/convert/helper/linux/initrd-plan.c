@@ -35,22 +35,33 @@
  * initrd that has one means to use the network before it has a root.
  */
 static const char *const nic_drivers[] = {
-  "vmxnet3", "vmxnet", "e1000", "e1000e", "igb", "igbvf", "ixgbevf", "iavf",
-  "pcnet32", "8139cp", "8139too", "ne2k_pci", "tulip", "hv_netvsc",
-  "netvsc", "xen_netfront", "xennet", "xen_vnif", "sunhme",
+  "vmxnet3",      "vmxnet",   "e1000",    "e1000e",    "igb",
+  "igbvf",        "ixgbevf",  "iavf",     "pcnet32",   "8139cp",
+  "8139too",      "ne2k_pci", "tulip",    "hv_netvsc", "netvsc",
+  "xen_netfront", "xennet",   "xen_vnif", "sunhme",
 };
 
 /* Programs that load modules for devices by their aliases. */
 static const char *const udev_programs[] = {
-  "usr/lib/systemd/systemd-udevd", "lib/systemd/systemd-udevd",
-  "usr/bin/udevadm", "bin/udevadm", "sbin/udevadm", "usr/sbin/udevadm",
-  "sbin/udevd", "usr/sbin/udevd", "lib/udev/udevd", "usr/lib/udev/udevd",
-  "sbin/nlplug-findfs", "usr/sbin/nlplug-findfs",
+  "usr/lib/systemd/systemd-udevd",
+  "lib/systemd/systemd-udevd",
+  "usr/bin/udevadm",
+  "bin/udevadm",
+  "sbin/udevadm",
+  "usr/sbin/udevadm",
+  "sbin/udevd",
+  "usr/sbin/udevd",
+  "lib/udev/udevd",
+  "usr/lib/udev/udevd",
+  "sbin/nlplug-findfs",
+  "usr/sbin/nlplug-findfs",
 };
 
 /* Images that dracut's squash modules mount over everything. */
 static const char *const packed_roots[] = {
-  "squash-root.img", "squashfs-root.img", "erofs-root.img",
+  "squash-root.img",
+  "squashfs-root.img",
+  "erofs-root.img",
   "squash/root.img",
 };
 
@@ -64,7 +75,7 @@ struct planner {
   struct closure closure;
   struct cpio_writer archive;
   struct initrd_error e;
-  const char *forbidden;        /* by modprobe's configuration */
+  const char *forbidden; /* by modprobe's configuration */
   /* Wanted drivers that are not built in. */
   char (*names)[MODULE_NAME_MAX];
   size_t nr_names;
@@ -163,7 +174,7 @@ drop_present (struct planner *p)
 
   for (i = 0; i < p->nr_names; ++i) {
     has = p->has_lookup ? initrd_lookup_loads (&p->lk, p->names[i], NULL)
-      : initrd_tree_has_module (p->img.tree, p->names[i]);
+                        : initrd_tree_has_module (p->img.tree, p->names[i]);
     if (!has)
       memmove (p->names[n++], p->names[i], MODULE_NAME_MAX);
   }
@@ -218,8 +229,8 @@ is_nash (struct planner *p)
   struct initrd_node *n = initrd_tree_lookup (p->img.tree, "init", true);
 
   return exists (p, "bin/nash") ||
-    (n && initrd_node_is_file (n) && n->inode->size >= sizeof nash - 1 &&
-     memcmp (n->inode->data, nash, sizeof nash - 1) == 0);
+         (n && initrd_node_is_file (n) && n->inode->size >= sizeof nash - 1 &&
+          memcmp (n->inode->data, nash, sizeof nash - 1) == 0);
 }
 
 static bool
@@ -259,11 +270,12 @@ must_rebuild (struct planner *p)
     return true;
   }
   if (!p->has_lookup)
-    return true;                /* p->e is set already */
+    return true; /* p->e is set already */
   if (initrd_tree_blacklists (p->img.tree, in_closure, p)) {
     initrd_error_set (&p->e, "initrd-blacklist",
                       "modprobe's configuration in the initrd forbids the "
-                      "module %s", p->forbidden);
+                      "module %s",
+                      p->forbidden);
     return true;
   }
   if (!has_udev (p) && !exists (p, "conf/modules")) {
@@ -322,7 +334,8 @@ prove (struct planner *p)
 {
   struct initrd_segment seg = {
     .format = INITRD_FORMAT_CPIO,
-    .data = p->archive.buf.data, .size = p->archive.buf.size,
+    .data = p->archive.buf.data,
+    .size = p->archive.buf.size,
   };
   const char *damage;
   char *why = NULL;
@@ -332,15 +345,13 @@ prove (struct planner *p)
   initrd_lookup_free (&p->lk);
   p->has_lookup = false;
   initrd_tree_guard (p->img.tree);
-  r = initrd_image_apply (&p->img, &seg, (unsigned) p->img.nr_segments,
-                          &p->e);
+  r = initrd_image_apply (&p->img, &seg, (unsigned)p->img.nr_segments, &p->e);
   if (r != 1)
     return r;
   damage = initrd_tree_damage (p->img.tree);
   if (damage) {
     initrd_error_set (&p->e, "initrd-layout",
-                      "adding modules would damage /%s in the initrd",
-                      damage);
+                      "adding modules would damage /%s in the initrd", damage);
     return 0;
   }
   r = initrd_lookup_open (p->img.tree, p->kernel->version, &p->lk, &p->e);
@@ -349,9 +360,8 @@ prove (struct planner *p)
   p->has_lookup = true;
   for (i = 0; i < p->nr_names; ++i) {
     if (!initrd_lookup_loads (&p->lk, p->names[i], &why)) {
-      initrd_error_set (&p->e, "initrd-layout",
-                        "%s cannot be made to load: %s", p->names[i],
-                        why ? why : "out of memory");
+      initrd_error_set (&p->e, "initrd-layout", "%s cannot be made to load: %s",
+                        p->names[i], why ? why : "out of memory");
       free (why);
       return 0;
     }
@@ -365,16 +375,16 @@ make_tail (struct planner *p)
   struct initrd_buf tail = { 0 };
   int r;
 
-  r = initrd_build (p->kernel, &p->lk, &p->closure, !has_udev (p),
-                    &p->archive, &p->e);
+  r = initrd_build (p->kernel, &p->lk, &p->closure, !has_udev (p), &p->archive,
+                    &p->e);
   if (r == 1)
     r = prove (p);
   if (r == -1)
     return -1;
   if (r == 0)
     return conclude (p, INITRD_REBUILD);
-  if (initrd_join (&p->img, p->archive.buf.data, p->archive.buf.size,
-                   &tail) == -1) {
+  if (initrd_join (&p->img, p->archive.buf.data, p->archive.buf.size, &tail) ==
+      -1) {
     initrd_buf_free (&tail);
     return -1;
   }
@@ -399,8 +409,7 @@ make_plan (struct planner *p, const uint8_t *image, size_t size,
       sort_wanted (p, wanted, optional) == -1)
     return -1;
   if (p->nr_names == 0) {
-    initrd_error_set (&p->e, NULL,
-                      "the drivers are built into the kernel");
+    initrd_error_set (&p->e, NULL, "the drivers are built into the kernel");
     return conclude (p, INITRD_PRESENT);
   }
 
@@ -416,8 +425,7 @@ make_plan (struct planner *p, const uint8_t *image, size_t size,
       return -1;
     drop_present (p);
     if (p->nr_names == 0) {
-      initrd_error_set (&p->e, NULL,
-                        "the drivers are in the initrd already");
+      initrd_error_set (&p->e, NULL, "the drivers are in the initrd already");
       return conclude (p, INITRD_PRESENT);
     }
   }
@@ -430,12 +438,14 @@ make_plan (struct planner *p, const uint8_t *image, size_t size,
     r = closure_add (&p->closure, p->kernel, &p->list, p->names[i]);
     if (r == 0) {
       free (unreadable.text);
-      initrd_error_set (&p->e, p->kernel->modules_dep
-                        ? "initrd-driver-missing" : "initrd-no-modules-dep",
+      initrd_error_set (&p->e,
+                        p->kernel->modules_dep ? "initrd-driver-missing"
+                                               : "initrd-no-modules-dep",
                         p->kernel->modules_dep
-                        ? "the kernel %s has no driver %s"
-                        : "there is no modules.dep for kernel %s (looking "
-                        "for %s)", p->kernel->version, p->names[i]);
+                          ? "the kernel %s has no driver %s"
+                          : "there is no modules.dep for kernel %s (looking "
+                            "for %s)",
+                        p->kernel->version, p->names[i]);
       return conclude (p, INITRD_IMPOSSIBLE);
     }
     if (r == -1)

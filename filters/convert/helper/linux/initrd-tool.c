@@ -35,9 +35,8 @@
 #define MISSING 1
 #define TROUBLE 2
 
-static const char *const default_wanted[] = {
-  "virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", NULL
-};
+static const char *const default_wanted[] = { "virtio_pci", "virtio_blk",
+                                              "virtio_scsi", "sd_mod", NULL };
 static const char *const default_optional[] = { "virtio_net", NULL };
 
 struct options {
@@ -52,7 +51,7 @@ print_name (const char *s, size_t len)
   size_t i;
 
   for (i = 0; i < len; ++i) {
-    uint8_t c = (uint8_t) s[i];
+    uint8_t c = (uint8_t)s[i];
 
     if (c < 0x20 || c >= 0x7f || c == '\\')
       printf ("\\%03o", c);
@@ -81,18 +80,18 @@ read_file (const char *path, size_t *size, size_t max)
     complain (path, strerror (errno));
     return NULL;
   }
-  if (!S_ISREG (st.st_mode) || (uint64_t) st.st_size > max) {
+  if (!S_ISREG (st.st_mode) || (uint64_t)st.st_size > max) {
     complain (path, "not a regular file, or too large");
     return NULL;
   }
   /* One more, so that texts can be terminated. */
-  data = malloc ((size_t) st.st_size + 1);
+  data = malloc ((size_t)st.st_size + 1);
   if (data == NULL) {
     complain (path, "out of memory");
     return NULL;
   }
-  while (n < (size_t) st.st_size) {
-    r = read (fd, data + n, (size_t) st.st_size - n);
+  while (n < (size_t)st.st_size) {
+    r = read (fd, data + n, (size_t)st.st_size - n);
     if (r == -1 && errno == EINTR)
       continue;
     if (r <= 0) {
@@ -100,7 +99,7 @@ read_file (const char *path, size_t *size, size_t max)
       free (data);
       return NULL;
     }
-    n += (size_t) r;
+    n += (size_t)r;
   }
   data[n] = '\0';
   *size = n;
@@ -118,7 +117,7 @@ write_all (int fd, const uint8_t *data, size_t size)
     if (r == -1)
       return -1;
     data += r;
-    size -= (size_t) r;
+    size -= (size_t)r;
   }
   return 0;
 }
@@ -140,7 +139,7 @@ open_input (struct input *in, const char *path)
 
   memset (in, 0, sizeof *in);
   in->path = path;
-  in->data = read_file (path, &in->size, (size_t) 1 << 31);
+  in->data = read_file (path, &in->size, (size_t)1 << 31);
   if (in->data == NULL)
     return TROUBLE;
   r = initrd_image_read (in->data, in->size, SIZE_MAX, &in->img, &e);
@@ -180,7 +179,7 @@ cmd_parts (const struct options *o, char **args)
   struct input in;
   int r = open_input (&in, args[0]);
 
-  (void) o;
+  (void)o;
   if (in.data)
     print_segments (&in);
   close_input (&in);
@@ -191,21 +190,29 @@ static const char *
 type_name (uint32_t mode)
 {
   switch (mode & S_IFMT) {
-  case S_IFREG: return "-";
-  case S_IFDIR: return "d";
-  case S_IFLNK: return "l";
-  case S_IFCHR: return "c";
-  case S_IFBLK: return "b";
-  case S_IFIFO: return "p";
-  case S_IFSOCK: return "s";
-  default: return "?";
+  case S_IFREG:
+    return "-";
+  case S_IFDIR:
+    return "d";
+  case S_IFLNK:
+    return "l";
+  case S_IFCHR:
+    return "c";
+  case S_IFBLK:
+    return "b";
+  case S_IFIFO:
+    return "p";
+  case S_IFSOCK:
+    return "s";
+  default:
+    return "?";
   }
 }
 
 static int
 compare_paths (const void *a, const void *b)
 {
-  return strcmp (*(char *const *) a, *(char *const *) b);
+  return strcmp (*(char *const *)a, *(char *const *)b);
 }
 
 /* The paths of all nodes, sorted. */
@@ -247,7 +254,7 @@ cmd_list (const struct options *o, char **args)
   size_t i, n = 0;
   int r = open_input (&in, args[0]);
 
-  (void) o;
+  (void)o;
   if (in.img.tree)
     paths = all_paths (in.img.tree, &n);
   for (i = 0; i < n; ++i) {
@@ -260,7 +267,7 @@ cmd_list (const struct options *o, char **args)
     print_name (paths[i], strlen (paths[i]));
     if (initrd_node_is_symlink (node)) {
       printf (" -> ");
-      print_name ((const char *) node->inode->data, node->inode->size);
+      print_name ((const char *)node->inode->data, node->inode->size);
     }
     putchar ('\n');
   }
@@ -276,7 +283,7 @@ cmd_cat (const struct options *o, char **args)
   struct input in;
   int r = open_input (&in, args[0]);
 
-  (void) o;
+  (void)o;
   if (in.img.tree)
     node = initrd_tree_lookup (in.img.tree, args[1], true);
   if (r == 0 && (node == NULL || !initrd_node_is_file (node))) {
@@ -302,7 +309,7 @@ cmd_index (const struct options *o, char **args)
   size_t i;
   int r = open_input (&in, args[0]);
 
-  (void) o;
+  (void)o;
   if (in.img.tree)
     node = initrd_tree_lookup (in.img.tree, args[1], true);
   if (r == 0 && (node == NULL || !initrd_node_is_file (node))) {
@@ -345,8 +352,11 @@ flatten (struct input *in)
       goto out;
     inode = node->inode;
     struct cpio_meta meta = {
-      .mode = inode->mode, .uid = inode->uid, .gid = inode->gid,
-      .mtime = inode->mtime, .rdev_major = inode->rdev_major,
+      .mode = inode->mode,
+      .uid = inode->uid,
+      .gid = inode->gid,
+      .mtime = inode->mtime,
+      .rdev_major = inode->rdev_major,
       .rdev_minor = inode->rdev_minor,
     };
     if (cpio_write (&w, paths[i], &meta, inode->data, inode->size) == -1)
@@ -370,7 +380,7 @@ cmd_flatten (const struct options *o, char **args)
   struct input in;
   int r = open_input (&in, args[0]);
 
-  (void) o;
+  (void)o;
   if (r == 0)
     r = flatten (&in);
   close_input (&in);
@@ -386,7 +396,7 @@ image_text (struct initrd_lookup *lk, const char *name)
   n = initrd_tree_lookup_at (lk->tree, lk->dir, name, true);
   if (n == NULL || !initrd_node_is_file (n) || n->inode->size == 0)
     return NULL;
-  return strndup ((const char *) n->inode->data, n->inode->size);
+  return strndup ((const char *)n->inode->data, n->inode->size);
 }
 
 static bool
@@ -397,8 +407,7 @@ same_name (void *opaque, const char *name)
 
 /* Print what becomes of each driver.  0 or MISSING. */
 static int
-check_kernel (struct input *in, const char *version,
-              const char *const *wanted)
+check_kernel (struct input *in, const char *version, const char *const *wanted)
 {
   CLEANUP_FREE char *builtin = NULL;
   const struct initrd_module_file *f;
@@ -493,7 +502,7 @@ read_module (void *opaque, const char *path, uint8_t **data, size_t *size)
 {
   CLEANUP_FREE char *full = NULL;
 
-  if (asprintf (&full, "%s/%s", (const char *) opaque, path) == -1) {
+  if (asprintf (&full, "%s/%s", (const char *)opaque, path) == -1) {
     full = NULL;
     return -1;
   }
@@ -513,7 +522,7 @@ index_text (const char *dir, const char *name)
   }
   if (access (full, F_OK) == -1)
     return NULL;
-  return (char *) read_file (full, &size, (size_t) 256 << 20);
+  return (char *)read_file (full, &size, (size_t)256 << 20);
 }
 
 /* Write the new image and prove it by what is then in the file. */
@@ -528,18 +537,16 @@ write_image (const uint8_t *image, const struct initrd_plan *plan,
   size_t size;
 
   fd = open (output, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd == -1 ||
-      write_all (fd, image, (size_t) plan->offset) == -1 ||
-      write_all (fd, plan->tail, plan->tail_size) == -1 ||
-      fsync (fd) == -1) {
+  if (fd == -1 || write_all (fd, image, (size_t)plan->offset) == -1 ||
+      write_all (fd, plan->tail, plan->tail_size) == -1 || fsync (fd) == -1) {
     complain (output, strerror (errno));
     return TROUBLE;
   }
-  back = read_file (output, &size, (size_t) 1 << 31);
+  back = read_file (output, &size, (size_t)1 << 31);
   if (back == NULL)
     return TROUBLE;
-  if (initrd_verify (back, size, image, (size_t) plan->offset, kernel,
-                     wanted, &reason) == -1) {
+  if (initrd_verify (back, size, image, (size_t)plan->offset, kernel, wanted,
+                     &reason) == -1) {
     complain (output, reason ? reason : "out of memory");
     return TROUBLE;
   }
@@ -566,7 +573,7 @@ cmd_add (const struct options *o, char **args)
     dir = NULL;
     return TROUBLE;
   }
-  image = read_file (args[0], &size, (size_t) 1 << 31);
+  image = read_file (args[0], &size, (size_t)1 << 31);
   if (image == NULL)
     return TROUBLE;
   kernel.version = o->kernel;
@@ -576,8 +583,8 @@ cmd_add (const struct options *o, char **args)
   kernel.modules_builtin = builtin = index_text (dir, "modules.builtin");
   kernel.modules_alias = alias = index_text (dir, "modules.alias");
 
-  if (initrd_plan (image, size, &kernel, o->wanted, default_optional,
-                   &plan) == -1) {
+  if (initrd_plan (image, size, &kernel, o->wanted, default_optional, &plan) ==
+      -1) {
     complain (args[0], plan.reason ? plan.reason : "out of memory");
     initrd_plan_free (&plan);
     return TROUBLE;
@@ -611,12 +618,9 @@ static const struct command {
   int nr_args;
   int (*fn) (const struct options *o, char **args);
 } commands[] = {
-  { "parts", 1, cmd_parts },
-  { "list", 1, cmd_list },
-  { "check", 1, cmd_check },
-  { "cat", 2, cmd_cat },
-  { "index", 2, cmd_index },
-  { "flatten", 1, cmd_flatten },
+  { "parts", 1, cmd_parts }, { "list", 1, cmd_list },
+  { "check", 1, cmd_check }, { "cat", 2, cmd_cat },
+  { "index", 2, cmd_index }, { "flatten", 1, cmd_flatten },
   { "add", 2, cmd_add },
 };
 
@@ -656,7 +660,7 @@ main (int argc, char *argv[])
   char name[MODULE_NAME_MAX];
   int c, r;
 
-  want = calloc ((size_t) argc + 1, sizeof *want);
+  want = calloc ((size_t)argc + 1, sizeof *want);
   if (want == NULL)
     return TROUBLE;
   while ((c = getopt_long (argc, argv, "", long_options, NULL)) != -1) {
@@ -667,8 +671,12 @@ main (int argc, char *argv[])
     case OPT_VERSION:
       printf ("v2v-initrd %s\n", PACKAGE_VERSION);
       return 0;
-    case OPT_KERNEL: o.kernel = optarg; break;
-    case OPT_MODULES: o.modules = optarg; break;
+    case OPT_KERNEL:
+      o.kernel = optarg;
+      break;
+    case OPT_MODULES:
+      o.modules = optarg;
+      break;
     case OPT_WANT:
       if (!module_name (optarg, name)) {
         fprintf (stderr, "v2v-initrd: '%s' is not a module's name\n", optarg);

@@ -42,7 +42,7 @@
 #include "initrd-tree.h"
 
 #define MAX_LINKS 40
-#define MAX_NODES ((size_t) 1 << 20)
+#define MAX_NODES ((size_t)1 << 20)
 #define MAX_DEPTH 256
 #define MAX_NAME 255
 #define MAX_HARD_LINKS 65536
@@ -53,18 +53,18 @@
 struct hard_link {
   struct hard_link *next;
   uint32_t ino, major, minor, type;
-  const char *name;             /* borrowed from the archive */
+  const char *name; /* borrowed from the archive */
 };
 
 struct initrd_tree {
   struct initrd_node *root;
-  size_t count;                 /* nodes, the root not counted */
+  size_t count; /* nodes, the root not counted */
   struct initrd_node **hash;
-  size_t buckets;               /* a power of two */
+  size_t buckets; /* a power of two */
   struct hard_link *links[LINK_BUCKETS];
   size_t nr_links;
-  uint64_t steps;               /* components looked up so far */
-  bool full;                    /* invariant 4 was hit */
+  uint64_t steps; /* components looked up so far */
+  bool full;      /* invariant 4 was hit */
   bool guard;
   char *damage;
 };
@@ -79,14 +79,14 @@ hash_of (const struct initrd_tree *t, const struct initrd_node *dir,
   uint64_t h = UINT64_C (14695981039346656037);
   size_t i;
 
-  h ^= (uintptr_t) dir;
+  h ^= (uintptr_t)dir;
   h *= UINT64_C (1099511628211);
   for (i = 0; i < len; ++i) {
-    h ^= (uint8_t) name[i];
+    h ^= (uint8_t)name[i];
     h *= UINT64_C (1099511628211);
   }
   h ^= h >> 32;
-  return (size_t) h & (t->buckets - 1);
+  return (size_t)h & (t->buckets - 1);
 }
 
 static void
@@ -260,7 +260,7 @@ initrd_tree_free (struct initrd_tree *t)
     return;
   initrd_tree_trailer (t);
   /* Children before parents, without recursion. */
-  for (n = t->root; n; ) {
+  for (n = t->root; n;) {
     if (n->children) {
       n = n->children;
       continue;
@@ -336,11 +336,11 @@ initrd_node_path (const struct initrd_node *n)
  * in a directory that is there.
  */
 struct place {
-  struct initrd_node *node;     /* NULL: not there */
-  struct initrd_node *parent;   /* NULL: the last component is no name */
+  struct initrd_node *node;   /* NULL: not there */
+  struct initrd_node *parent; /* NULL: the last component is no name */
   const char *name;
   size_t len;
-  bool slash;                   /* the path ends in a slash */
+  bool slash; /* the path ends in a slash */
 };
 
 /* Walk PATH from DIR.  False: it cannot exist (a component that is not the
@@ -367,7 +367,7 @@ resolve (struct initrd_tree *t, struct initrd_node *dir, const char *path,
     name = path;
     while (path < end && *path != '/')
       path++;
-    place->len = (size_t) (path - name);
+    place->len = (size_t)(path - name);
     while (path < end && *path == '/')
       path++;
     last = path == end;
@@ -401,7 +401,7 @@ resolve (struct initrd_tree *t, struct initrd_node *dir, const char *path,
       struct place target;
 
       if (++*links > MAX_LINKS ||
-          !resolve (t, dir, (const char *) child->inode->data,
+          !resolve (t, dir, (const char *)child->inode->data,
                     child->inode->size, true, links, &target) ||
           target.node == NULL)
         return false;
@@ -519,11 +519,10 @@ maybe_link (struct initrd_tree *t, const struct cpio_entry *e,
     if (place->node || place->parent == NULL || place->slash)
       return 2;
     if (!resolve (t, t->root, l->name, strlen (l->name), false, &links,
-                  &from) || from.node == NULL ||
-        initrd_node_is_dir (from.node))
+                  &from) ||
+        from.node == NULL || initrd_node_is_dir (from.node))
       return 2;
-    n = new_node (t, place->parent, place->name, place->len,
-                  from.node->inode);
+    n = new_node (t, place->parent, place->name, place->len, from.node->inode);
     if (n == NULL)
       return -1;
     n->segment = from.node->segment;
@@ -552,8 +551,8 @@ maybe_link (struct initrd_tree *t, const struct cpio_entry *e,
  * could not; NULL without: no memory.
  */
 static struct initrd_node *
-create (struct initrd_tree *t, const struct cpio_entry *e,
-        struct place *place, bool *lost)
+create (struct initrd_tree *t, const struct cpio_entry *e, struct place *place,
+        bool *lost)
 {
   struct initrd_inode *inode;
   struct initrd_node *n = place->node;
@@ -634,9 +633,8 @@ initrd_tree_apply (struct initrd_tree *t, const struct cpio_entry *e,
   bool lost;
   int linked;
 
-  if (!resolve (t, t->root, e->name, strlen (e->name), false, &links,
-                &place))
-    return t->full ? -1 : 0;    /* rule d */
+  if (!resolve (t, t->root, e->name, strlen (e->name), false, &links, &place))
+    return t->full ? -1 : 0; /* rule d */
   if (make_way (t, &place, S_ISLNK (e->mode) ? 0 : e->mode) == -1)
     return -1;
 
@@ -649,8 +647,10 @@ initrd_tree_apply (struct initrd_tree *t, const struct cpio_entry *e,
     if (n == NULL)
       return lost ? 0 : -1;
     inode = n->inode;
-    if (n->old && (inode->mode != e->mode || inode->uid != e->uid ||
-                   inode->gid != e->gid) && note_damage (t, n) == -1)
+    if (n->old &&
+        (inode->mode != e->mode || inode->uid != e->uid ||
+         inode->gid != e->gid) &&
+        note_damage (t, n) == -1)
       return -1;
     inode->mode = e->mode;
     inode->uid = e->uid;
@@ -664,7 +664,7 @@ initrd_tree_apply (struct initrd_tree *t, const struct cpio_entry *e,
       return lost ? 0 : -1;
     n->segment = segment;
     n->inode->data = e->data;
-    n->inode->size = strnlen ((const char *) e->data, e->size);
+    n->inode->size = strnlen ((const char *)e->data, e->size);
     return 0;
 
   case S_IFBLK:

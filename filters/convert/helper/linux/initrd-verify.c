@@ -35,7 +35,7 @@
 static int
 has_alias (void *opaque, const char *info)
 {
-  (void) opaque;
+  (void)opaque;
   return strncmp (info, "alias=", 6) == 0 ? 2 : 0;
 }
 
@@ -87,8 +87,8 @@ alias_index_names (const struct initrd_lookup *lk, const char *name)
 }
 
 static int
-check_driver (struct initrd_lookup *lk, const char *name,
-              const char *version, struct initrd_error *e)
+check_driver (struct initrd_lookup *lk, const char *name, const char *version,
+              struct initrd_error *e)
 {
   const struct kmod_entry *entry;
   const char *path, *deps;
@@ -107,7 +107,7 @@ check_driver (struct initrd_lookup *lk, const char *name,
   entry = kmod_index_find (&lk->dep, name);
   path = entry->value;
   deps = strchr (path, ':');
-  len = (size_t) (deps - path);
+  len = (size_t)(deps - path);
   deps++;
   do {
     copy = strndup (path, len);
@@ -201,8 +201,7 @@ initrd_verify (const uint8_t *image, size_t size, const uint8_t *prefix,
   int r;
 
   *reason = NULL;
-  if (prefix && check_prefix (image, size, prefix, prefix_size,
-                              &same) == -1) {
+  if (prefix && check_prefix (image, size, prefix, prefix_size, &same) == -1) {
     initrd_error_set (&e, "initrd-verify",
                       "the original bytes of the initrd have changed");
     r = 0;

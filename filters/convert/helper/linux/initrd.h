@@ -13,14 +13,14 @@
 #include <stdint.h>
 
 enum initrd_verdict {
-  INITRD_PRESENT,       /* every wanted driver is in the image or built in */
-  INITRD_APPEND,        /* append plan.tail at plan.offset */
-  INITRD_REBUILD,       /* this image cannot take it; see reason */
-  INITRD_IMPOSSIBLE,    /* the kernel lacks a wanted driver; see reason */
+  INITRD_PRESENT,    /* every wanted driver is in the image or built in */
+  INITRD_APPEND,     /* append plan.tail at plan.offset */
+  INITRD_REBUILD,    /* this image cannot take it; see reason */
+  INITRD_IMPOSSIBLE, /* the kernel lacks a wanted driver; see reason */
 };
 
 struct initrd_kernel {
-  const char *version;          /* KVER, as in /lib/modules/KVER */
+  const char *version; /* KVER, as in /lib/modules/KVER */
   /* The guest's index files as text; NULL = file not there. */
   const char *modules_dep;
   const char *modules_softdep;
@@ -38,15 +38,15 @@ struct initrd_kernel {
 
 struct initrd_plan {
   enum initrd_verdict verdict;
-  char *reason;                 /* one English sentence, or NULL */
-  const char *code;             /* stable reason code ("initrd-squash", ...),
+  char *reason;     /* one English sentence, or NULL */
+  const char *code; /* stable reason code ("initrd-squash", ...),
                                    static, or NULL */
-  uint64_t offset;              /* write the tail here (image size less its
+  uint64_t offset;  /* write the tail here (image size less its
                                    trailing zeroes) */
   uint8_t *tail;
   size_t tail_size;
-  char **added;                 /* names of the modules added, NULL-ended */
-  char **drivers;               /* wanted drivers that exist for this kernel
+  char **added;   /* names of the modules added, NULL-ended */
+  char **drivers; /* wanted drivers that exist for this kernel
                                    as modules, for the persistence files */
 };
 
@@ -62,11 +62,10 @@ struct initrd_plan {
  * are initrds (leave out kdump and rescue images), state files of
  * initramfs-tools, and LILO or zipl, which must be run again.
  */
-extern int initrd_plan (const uint8_t *image, size_t size,
-                        const struct initrd_kernel *kernel,
-                        const char *const *wanted,
-                        const char *const *optional,
-                        struct initrd_plan *plan);
+extern int
+initrd_plan (const uint8_t *image, size_t size,
+             const struct initrd_kernel *kernel, const char *const *wanted,
+             const char *const *optional, struct initrd_plan *plan);
 extern void initrd_plan_free (struct initrd_plan *plan);
 
 /* Read the finished IMAGE again and prove that the kernel will find each
@@ -76,9 +75,9 @@ extern void initrd_plan_free (struct initrd_plan *plan);
  * that the plan added in WANTED, too, if they are to be proved.
  * Return 0, or -1 with *reason set (allocated).
  */
-extern int initrd_verify (const uint8_t *image, size_t size,
-                          const uint8_t *prefix, size_t prefix_size,
-                          const struct initrd_kernel *kernel,
-                          const char *const *wanted, char **reason);
+extern int
+initrd_verify (const uint8_t *image, size_t size, const uint8_t *prefix,
+               size_t prefix_size, const struct initrd_kernel *kernel,
+               const char *const *wanted, char **reason);
 
 #endif /* V2V_INITRD_H */

@@ -31,12 +31,20 @@ enum kind { NEITHER, IMAGE, INITRD };
 static enum kind
 stem (const char *base, const char **rest)
 {
-  static const struct { const char *s; enum kind kind; } stems[] = {
-    { "initrd.img-", INITRD }, { "initramfs.img-", INITRD },
-    { "initramfs-", INITRD }, { "initrd-", INITRD },
+  static const struct {
+    const char *s;
+    enum kind kind;
+  } stems[] = {
+    { "initrd.img-", INITRD },
+    { "initramfs.img-", INITRD },
+    { "initramfs-", INITRD },
+    { "initrd-", INITRD },
     { "initramfs-genkernel-x86_64-", INITRD },
-    { "vmlinuz-", IMAGE }, { "vmlinux-", IMAGE }, { "kernel-", IMAGE },
-    { "kernel-genkernel-x86_64-", IMAGE }, { "Image-", IMAGE },
+    { "vmlinuz-", IMAGE },
+    { "vmlinux-", IMAGE },
+    { "kernel-", IMAGE },
+    { "kernel-genkernel-x86_64-", IMAGE },
+    { "Image-", IMAGE },
   };
   size_t i, best = 0;
   enum kind kind = NEITHER;
@@ -59,7 +67,7 @@ names (struct span s, const char *name)
   if (span_is (s, name))
     return true;
   return s.n > 9 && memcmp (s.p + s.n - 9, "-fallback", 9) == 0 &&
-         span_is ((struct span) { s.p, s.n - 9 }, name);
+         span_is ((struct span){ s.p, s.n - 9 }, name);
 }
 
 static const char *
@@ -82,8 +90,7 @@ owner (const struct kernel_dir *dirs, size_t nr, struct span dir,
 
   *kind = stem (base, &rest);
   s = span_of (rest);
-  if (*kind == INITRD && s.n > 4 &&
-      memcmp (s.p + s.n - 4, ".img", 4) == 0)
+  if (*kind == INITRD && s.n > 4 && memcmp (s.p + s.n - 4, ".img", 4) == 0)
     s.n -= 4;
   if (*kind != NEITHER) {
     for (i = 0; i < nr; i++)
@@ -162,8 +169,7 @@ kernels_match (const struct kernel_dir *dirs, size_t nr_dirs,
         k[n].image = copy;
     }
     else {
-      char **v = realloc (k[n].initrds,
-                          (k[n].nr_initrds + 2) * sizeof *v);
+      char **v = realloc (k[n].initrds, (k[n].nr_initrds + 2) * sizeof *v);
 
       if (!v) {
         free (copy);
@@ -178,7 +184,7 @@ kernels_match (const struct kernel_dir *dirs, size_t nr_dirs,
   *kernels = k;
   return nr_dirs;
 
- oom:
+oom:
   kernels_free (k, nr_dirs);
   return -1;
 }

@@ -10,9 +10,9 @@
 #include <stddef.h>
 
 struct kernel {
-  char *kver;                   /* "6.1.0-13-amd64" */
-  char *image;                  /* path of vmlinuz, or NULL */
-  char **initrds;               /* paths, NULL-terminated, or NULL */
+  char *kver;     /* "6.1.0-13-amd64" */
+  char *image;    /* path of vmlinuz, or NULL */
+  char **initrds; /* paths, NULL-terminated, or NULL */
   size_t nr_initrds;
 };
 

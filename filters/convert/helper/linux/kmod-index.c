@@ -48,7 +48,7 @@
 #define OFFSET UINT32_C (0x0FFFFFFF)
 
 #define MAX_KEY 1024
-#define MAX_TEXT ((size_t) 64 << 20)
+#define MAX_TEXT ((size_t)64 << 20)
 
 void
 kmod_index_free (struct kmod_index *idx)
@@ -99,7 +99,7 @@ kmod_index_add (struct kmod_index *idx, const char *key, const char *value,
   size_t i;
 
   for (i = 0; key[i]; ++i)
-    if ((uint8_t) key[i] > 127 || i >= MAX_KEY)
+    if ((uint8_t)key[i] > 127 || i >= MAX_KEY)
       return 0;
   if (i == 0)
     return 0;
@@ -109,15 +109,15 @@ kmod_index_add (struct kmod_index *idx, const char *key, const char *value,
 static uint32_t
 be32 (const uint8_t *p)
 {
-  return (uint32_t) p[0] << 24 | (uint32_t) p[1] << 16 |
-    (uint32_t) p[2] << 8 | (uint32_t) p[3];
+  return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 |
+         (uint32_t)p[3];
 }
 
 /* A node that is still to be read, and the length of the key up to it. */
 struct pending {
   uint32_t ref;
   uint16_t key_len;
-  uint8_t c;                    /* the child's byte; 0 for the root */
+  uint8_t c; /* the child's byte; 0 for the root */
 };
 
 struct reader {
@@ -146,7 +146,7 @@ push (struct reader *rd, uint32_t ref, size_t key_len, uint8_t c)
   }
   p = &rd->stack[rd->depth++];
   p->ref = ref;
-  p->key_len = (uint16_t) key_len;
+  p->key_len = (uint16_t)key_len;
   p->c = c;
   return 0;
 }
@@ -172,7 +172,7 @@ read_values (struct reader *rd, size_t pos, size_t key_len, const char **err)
     nul = memchr (s, '\0', rd->size - pos - 4);
     if (nul == NULL)
       return 0;
-    len = (size_t) (nul - s);
+    len = (size_t)(nul - s);
     rd->text += key_len + len + sizeof (struct kmod_entry);
     if (rd->text > MAX_TEXT) {
       *err = "module index: larger than can be believed";
@@ -180,9 +180,8 @@ read_values (struct reader *rd, size_t pos, size_t key_len, const char **err)
     }
     /* A value at the empty key can never be looked up. */
     if (key_len > 0 &&
-        add_owned (rd->idx, strndup ((char *) rd->key, key_len),
-                   strndup ((const char *) s, len),
-                   be32 (rd->data + pos)) == -1)
+        add_owned (rd->idx, strndup ((char *)rd->key, key_len),
+                   strndup ((const char *)s, len), be32 (rd->data + pos)) == -1)
       return -1;
     pos += 4 + len + 1;
   }
@@ -212,7 +211,7 @@ read_node (struct reader *rd, const struct pending *node, const char **err)
 
     if (nul == NULL)
       return 0;
-    len = (size_t) (nul - (rd->data + pos));
+    len = (size_t)(nul - (rd->data + pos));
     if (len > MAX_KEY - key_len)
       goto long_key;
     for (i = 0; i < len; ++i)
@@ -233,18 +232,18 @@ read_node (struct reader *rd, const struct pending *node, const char **err)
     last = rd->data[pos + 1];
     pos += 2;
     if (first == 0 || first > last || last > 127 ||
-        rd->size - pos < (size_t) (last - first + 1) * 4) {
+        rd->size - pos < (size_t)(last - first + 1) * 4) {
       *err = "module index: impossible children";
       return 0;
     }
     /* Backwards, so that the stack gives them in order. */
     for (c = last; c >= first; --c) {
-      uint32_t ref = be32 (rd->data + pos + (size_t) (c - first) * 4);
+      uint32_t ref = be32 (rd->data + pos + (size_t)(c - first) * 4);
 
-      if (ref != 0 && push (rd, ref, key_len, (uint8_t) c) == -1)
+      if (ref != 0 && push (rd, ref, key_len, (uint8_t)c) == -1)
         return -1;
     }
-    pos += (size_t) (last - first + 1) * 4;
+    pos += (size_t)(last - first + 1) * 4;
   }
   if (node->ref & HAS_VALUES)
     return read_values (rd, pos, key_len, err);
@@ -273,7 +272,7 @@ kmod_index_read (const uint8_t *data, size_t size, struct kmod_index *idx,
   }
   root = be32 (data + 8);
   if ((root & OFFSET) == 0)
-    return 1;                   /* empty */
+    return 1; /* empty */
   if (push (&rd, root, 0, 0) == -1)
     return -1;
   do {
@@ -326,10 +325,10 @@ kmod_index_find (const struct kmod_index *idx, const char *key)
 static void
 put_be32 (uint8_t *p, uint32_t n)
 {
-  p[0] = (uint8_t) (n >> 24);
-  p[1] = (uint8_t) (n >> 16);
-  p[2] = (uint8_t) (n >> 8);
-  p[3] = (uint8_t) n;
+  p[0] = (uint8_t)(n >> 24);
+  p[1] = (uint8_t)(n >> 16);
+  p[2] = (uint8_t)(n >> 8);
+  p[3] = (uint8_t)n;
 }
 
 static int
@@ -364,12 +363,12 @@ write_node (struct initrd_buf *b, const struct kmod_index *idx, size_t lo,
   for (end_of_values = lo; end_of_values < hi; ++end_of_values)
     if (e[end_of_values].key[prefix] != '\0')
       break;
-  nr_values = (uint32_t) (end_of_values - lo);
+  nr_values = (uint32_t)(end_of_values - lo);
 
   for (child = end_of_values; child < hi; child = next) {
-    c = (uint8_t) e[child].key[prefix];
+    c = (uint8_t)e[child].key[prefix];
     for (next = child + 1; next < hi; ++next)
-      if ((uint8_t) e[next].key[prefix] != c)
+      if ((uint8_t)e[next].key[prefix] != c)
         break;
     refs[c] = write_node (b, idx, child, next, prefix + 1);
     if (refs[c] == 0)
@@ -381,7 +380,7 @@ write_node (struct initrd_buf *b, const struct kmod_index *idx, size_t lo,
 
   if (b->size > OFFSET)
     return 0;
-  ref = (uint32_t) b->size;
+  ref = (uint32_t)b->size;
   if (prefix > key_len) {
     ref |= HAS_PREFIX;
     if (initrd_buf_append (b, e[lo].key + key_len, prefix - key_len) == -1 ||
@@ -389,7 +388,7 @@ write_node (struct initrd_buf *b, const struct kmod_index *idx, size_t lo,
       return 0;
   }
   if (first != 128) {
-    uint8_t range[2] = { (uint8_t) first, (uint8_t) last };
+    uint8_t range[2] = { (uint8_t)first, (uint8_t)last };
 
     ref |= HAS_CHILDREN;
     if (initrd_buf_append (b, range, 2) == -1)

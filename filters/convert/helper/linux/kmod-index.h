@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 struct kmod_entry {
-  char *key;                    /* bytes 1 to 127 */
+  char *key; /* bytes 1 to 127 */
   char *value;
-  uint32_t priority;            /* order among values of one key */
+  uint32_t priority; /* order among values of one key */
 };
 
 /* Zero it to begin with. */
@@ -39,12 +39,12 @@ extern int kmod_index_add (struct kmod_index *idx, const char *key,
 extern void kmod_index_sort (struct kmod_index *idx);
 
 /* The first entry with KEY, or NULL. */
-extern struct kmod_entry *kmod_index_find (const struct kmod_index *idx,
-                                           const char *key);
+extern struct kmod_entry *
+kmod_index_find (const struct kmod_index *idx, const char *key);
 
 /* Write the index as depmod would.  0, or -1 when out of memory. */
-extern int kmod_index_write (const struct kmod_index *idx, uint8_t **data,
-                             size_t *size);
+extern int
+kmod_index_write (const struct kmod_index *idx, uint8_t **data, size_t *size);
 
 extern void kmod_index_free (struct kmod_index *idx);
 

@@ -22,36 +22,54 @@ static const struct {
   const char *name;
   int (*plan) (struct linux_state *st);
 } parts[] = {
-  { "kernels", ramdisk_find },
-  { "devices", devices_plan },
-  { "initrd", ramdisk_plan },
-  { "persistence", persist_plan },
-  { "modprobe", modprobe_plan },
-  { "caches", caches_plan },
-  { "network", network_plan },
-  { "uefi", uefi_plan },
-  { "identity", identity_plan },
-  { "tools", tools_plan },
-  { "agent", agent_plan },
-  { "user", user_plan },
+  { "kernels", ramdisk_find },     { "devices", devices_plan },
+  { "initrd", ramdisk_plan },      { "persistence", persist_plan },
+  { "modprobe", modprobe_plan },   { "caches", caches_plan },
+  { "network", network_plan },     { "uefi", uefi_plan },
+  { "identity", identity_plan },   { "tools", tools_plan },
+  { "agent", agent_plan },         { "user", user_plan },
   { "firstboot", firstboot_plan },
 };
 
-static const char *const families[] = {
-  "debian", "ubuntu", "linuxmint", "kalilinux", "kali", "rhel", "centos",
-  "rocky", "almalinux", "fedora", "oraclelinux", "ol", "scientificlinux",
-  "redhat-based", "circle", "amzn", "amazonlinux", "openeuler", "anolis",
-  "kylin", "neokylin", "sles", "sled", "opensuse", "suse-based",
-  "opensuse-leap", "opensuse-tumbleweed", "archlinux", "arch", "altlinux",
-  "alpinelinux", "alpine", NULL
-};
+static const char *const families[] = { "debian",
+                                        "ubuntu",
+                                        "linuxmint",
+                                        "kalilinux",
+                                        "kali",
+                                        "rhel",
+                                        "centos",
+                                        "rocky",
+                                        "almalinux",
+                                        "fedora",
+                                        "oraclelinux",
+                                        "ol",
+                                        "scientificlinux",
+                                        "redhat-based",
+                                        "circle",
+                                        "amzn",
+                                        "amazonlinux",
+                                        "openeuler",
+                                        "anolis",
+                                        "kylin",
+                                        "neokylin",
+                                        "sles",
+                                        "sled",
+                                        "opensuse",
+                                        "suse-based",
+                                        "opensuse-leap",
+                                        "opensuse-tumbleweed",
+                                        "archlinux",
+                                        "arch",
+                                        "altlinux",
+                                        "alpinelinux",
+                                        "alpine",
+                                        NULL };
 
 static bool
 is_boolean (const char *v)
 {
-  static const char *const words[] = {
-    "yes", "no", "true", "false", "on", "off", "1", "0", NULL
-  };
+  static const char *const words[] = { "yes", "no", "true", "false", "on",
+                                       "off", "1",  "0",    NULL };
   size_t i;
 
   for (i = 0; words[i]; i++)
@@ -73,10 +91,9 @@ check_options (struct linux_state *st)
     if ((agent || strcmp (o->name, "remove-tools") == 0 ||
          strcmp (o->name, "rebuild-initrd") == 0) &&
         !is_boolean (o->value) && !(agent && o->value[0] == '/')) {
-      report_error (st->gst->report, "bad-option", "%s=%s: write yes%s no",
-                    o->name, o->value,
-                    agent ? ", the absolute name of a package file, or"
-                          : " or");
+      report_error (
+        st->gst->report, "bad-option", "%s=%s: write yes%s no", o->name,
+        o->value, agent ? ", the absolute name of a package file, or" : " or");
       return -1;
     }
   }
@@ -102,8 +119,9 @@ linux_plan (struct guest *gst, const struct linux_options *opts)
     report_warning (gst->report, "family-unknown",
                     "%s was not tried before; it is converted as any Linux "
                     "whose kernel and initrd are understood",
-                    gst->product_name ? gst->product_name :
-                    gst->distro ? gst->distro : "this distribution");
+                    gst->product_name ? gst->product_name
+                    : gst->distro     ? gst->distro
+                                      : "this distribution");
   for (i = 0; i < V2V_ARRAY_SIZE (parts); i++)
     if (parts[i].plan (st) == -1)
       return -1;
@@ -116,8 +134,7 @@ linux_convert (struct guest *gst, const struct linux_options *opts)
   struct linux_state *st = gst->state;
 
   if (!st) {
-    report_error (gst->report, "internal",
-                  "the conversion was not planned");
+    report_error (gst->report, "internal", "the conversion was not planned");
     return -1;
   }
   st->opts = opts;

@@ -29,7 +29,7 @@ struct linux_options {
   const struct linux_option *options;
   size_t nr_options;
   bool dry_run;
-  const char *workdir;          /* private directory of the host, 0700; what
+  const char *workdir; /* private directory of the host, 0700; what
                                    is left in it is removed at the end */
 };
 

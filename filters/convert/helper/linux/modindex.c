@@ -109,15 +109,17 @@ int
 modindex_read (struct linux_state *st, const char *kver, struct modindex *ix)
 {
   static const char *const names[4] = {
-    "modules.dep", "modules.softdep", "modules.builtin", "modules.alias",
+    "modules.dep",
+    "modules.softdep",
+    "modules.builtin",
+    "modules.alias",
   };
   size_t i;
 
   memset (ix, 0, sizeof *ix);
   ix->st = st;
   for (i = 0; i < 4; i++) {
-    if (asprintf (&ix->paths[i], "/lib/modules/%s/%s", kver,
-                  names[i]) == -1) {
+    if (asprintf (&ix->paths[i], "/lib/modules/%s/%s", kver, names[i]) == -1) {
       ix->paths[i] = NULL;
       linux_oom (st);
       return -1;
@@ -126,7 +128,7 @@ modindex_read (struct linux_state *st, const char *kver, struct modindex *ix)
   }
   if (guest_read_many (st->gst, ix->files, 4, RAMDISK_MAX_INDEX) == -1)
     return -1;
-  ix->kernel = (struct initrd_kernel) {
+  ix->kernel = (struct initrd_kernel){
     .version = kver,
     .modules_dep = ix->files[0].data,
     .modules_softdep = ix->files[1].data,

@@ -16,15 +16,15 @@ struct modindex {
   struct guest_file files[4];
   char *paths[4];
   struct initrd_kernel kernel;
-  const char *wanted[5];        /* what an initrd of it must hold */
+  const char *wanted[5]; /* what an initrd of it must hold */
   struct linux_state *st;
 };
 
 /* Return 0, or -1 with an error reported; free it in both cases.  KVER
  * must live as long as the index.
  */
-extern int modindex_read (struct linux_state *st, const char *kver,
-                          struct modindex *ix);
+extern int
+modindex_read (struct linux_state *st, const char *kver, struct modindex *ix);
 extern void modindex_free (struct modindex *ix);
 
 /* Is MODULE one of the files of modules.dep or modules.builtin (TEXT)? */

@@ -23,7 +23,7 @@ apply (struct linux_state *st, const char *path,
     return -1;
   if (!f->data || !f->size)
     return 0;
-  fn ((struct span) { f->data, f->size }, &out);
+  fn ((struct span){ f->data, f->size }, &out);
   if (out.failed) {
     linux_oom (st);
     return -1;
@@ -34,10 +34,9 @@ apply (struct linux_state *st, const char *path,
 int
 modprobe_plan (struct linux_state *st)
 {
-  static const char *const xorg[] = {
-    "/etc/X11/xorg.conf", "/etc/X11/XF86Config", "/etc/X11/XF86Config-4",
-    NULL
-  };
+  static const char *const xorg[] = { "/etc/X11/xorg.conf",
+                                      "/etc/X11/XF86Config",
+                                      "/etc/X11/XF86Config-4", NULL };
   char **names = guest_glob (st->gst,
                              "/etc/{modprobe.conf,modprobe.conf.local,"
                              "modules.conf,conf.modules,modprobe.d/*}");
@@ -52,14 +51,13 @@ modprobe_plan (struct linux_state *st)
       conf_preload (st, xorg) == -1)
     goto out;
   for (i = 0; names[i]; i++)
-    if (apply (st, names[i], edit_modprobe,
-               "drivers of the new machine") == -1)
+    if (apply (st, names[i], edit_modprobe, "drivers of the new machine") == -1)
       goto out;
   for (i = 0; xorg[i]; i++)
     if (apply (st, xorg[i], edit_xorg, "the video card has changed") == -1)
       goto out;
   r = 0;
- out:
+out:
   guest_free_strings (names);
   return r;
 }
@@ -68,16 +66,16 @@ int
 caches_plan (struct linux_state *st)
 {
   static const char *const caches[] = {
-    "/etc/blkid/blkid.tab", "/etc/blkid.tab", "/etc/lvm/cache/.cache",
-    "/etc/lvm/devices/system.devices", "/run/blkid/blkid.tab", NULL
+    "/etc/blkid/blkid.tab",  "/etc/blkid.tab",
+    "/etc/lvm/cache/.cache", "/etc/lvm/devices/system.devices",
+    "/run/blkid/blkid.tab",  NULL
   };
   size_t i;
 
   if (conf_preload (st, caches) == -1)
     return -1;
   for (i = 0; caches[i]; i++)
-    if (conf_remove (st, caches[i], "it names disks of the old machine")
-        == -1)
+    if (conf_remove (st, caches[i], "it names disks of the old machine") == -1)
       return -1;
   return 0;
 }

@@ -62,7 +62,7 @@ netname_is_card (struct span s)
   if (span_starts (s, "p")) {
     const char *p = memchr (s.p + 1, 'p', s.n - 1);
 
-    return p && digits ((struct span) { s.p + 1, (size_t)(p - s.p - 1) }) &&
+    return p && digits ((struct span){ s.p + 1, (size_t)(p - s.p - 1) }) &&
            digits (span_skip (s, p + 1 - s.p));
   }
   return false;
@@ -83,8 +83,8 @@ netname_mac (struct span s, char mac[NET_MAC])
     mac[i] = i % 3 == 2 ? ':' : c;
   }
   mac[17] = '\0';
-  return strcmp (mac, "00:00:00:00:00:00") != 0 && !(strchr ("13579bdf",
-                                                             mac[1]));
+  return strcmp (mac, "00:00:00:00:00:00") != 0 &&
+         !(strchr ("13579bdf", mac[1]));
 }
 
 static void
@@ -122,9 +122,8 @@ static struct span
 unquote (struct span s)
 {
   s = span_trim (s);
-  if (s.n >= 2 && (s.p[0] == '"' || s.p[0] == '\'') &&
-      s.p[s.n - 1] == s.p[0])
-    return (struct span) { s.p + 1, s.n - 2 };
+  if (s.n >= 2 && (s.p[0] == '"' || s.p[0] == '\'') && s.p[s.n - 1] == s.p[0])
+    return (struct span){ s.p + 1, s.n - 2 };
   return s;
 }
 
@@ -137,12 +136,12 @@ assignment (struct span line, struct span *key, struct span *value)
 
   if (!eq || t.n == 0 || t.p[0] == '#' || t.p[0] == ';')
     return false;
-  *key = span_trim ((struct span) { t.p, (size_t)(eq - t.p) });
+  *key = span_trim ((struct span){ t.p, (size_t)(eq - t.p) });
   *value = unquote (span_skip (t, eq + 1 - t.p));
   return true;
 }
 
-#define NONE ((struct span) { "", 0 })
+#define NONE ((struct span){ "", 0 })
 
 void
 netnames_ifcfg (struct netnames *n, const char *base, struct span in)
@@ -162,8 +161,7 @@ netnames_ifcfg (struct netnames *n, const char *base, struct span in)
     else if (span_is (key, "HWADDR"))
       mac = value;
     else if ((span_is (key, "TYPE") && value.n &&
-              !(value.n == 8 &&
-                strncasecmp (value.p, "Ethernet", 8) == 0)) ||
+              !(value.n == 8 && strncasecmp (value.p, "Ethernet", 8) == 0)) ||
              (span_is (key, "VLAN") && span_is (value, "yes")) ||
              (span_is (key, "ETHERDEVICE") && value.n) ||
              (span_is (key, "BONDING_MASTER") && span_is (value, "yes")))
@@ -210,8 +208,8 @@ member (yaml_document_t *doc, yaml_node_t *node, const char *key)
 
   if (!node || node->type != YAML_MAPPING_NODE)
     return NULL;
-  for (p = node->data.mapping.pairs.start;
-       p < node->data.mapping.pairs.top; p++) {
+  for (p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top;
+       p++) {
     yaml_node_t *k = yaml_document_get_node (doc, p->key);
 
     if (k && k->type == YAML_SCALAR_NODE &&
@@ -227,8 +225,8 @@ scalar (yaml_node_t *node)
 {
   if (!node || node->type != YAML_SCALAR_NODE)
     return NONE;
-  return (struct span) { (const char *)node->data.scalar.value,
-                         node->data.scalar.length };
+  return (struct span){ (const char *)node->data.scalar.value,
+                        node->data.scalar.length };
 }
 
 void
@@ -248,11 +246,12 @@ netnames_netplan (struct netnames *n, struct span in)
     yaml_parser_delete (&parser);
     return;
   }
-  cards = member (&doc, member (&doc, yaml_document_get_root_node (&doc),
-                                "network"), "ethernets");
+  cards = member (&doc,
+                  member (&doc, yaml_document_get_root_node (&doc), "network"),
+                  "ethernets");
   if (cards && cards->type == YAML_MAPPING_NODE)
-    for (p = cards->data.mapping.pairs.start;
-         p < cards->data.mapping.pairs.top; p++) {
+    for (p = cards->data.mapping.pairs.start; p < cards->data.mapping.pairs.top;
+         p++) {
       yaml_node_t *card = yaml_document_get_node (&doc, p->value);
       yaml_node_t *match = member (&doc, card, "match");
       const struct span set = scalar (member (&doc, card, "set-name"));
@@ -263,8 +262,7 @@ netnames_netplan (struct netnames *n, struct span in)
       else if (match)
         add (n, scalar (member (&doc, match, "name")), mac, false);
       else
-        add (n, scalar (yaml_document_get_node (&doc, p->key)), NONE,
-             false);
+        add (n, scalar (yaml_document_get_node (&doc, p->key)), NONE, false);
     }
   yaml_document_delete (&doc);
   yaml_parser_delete (&parser);
@@ -286,7 +284,7 @@ netnames_interfaces (struct netnames *n, struct span in)
     while (span_word (&line, &space, &word)) {
       const char *colon = memchr (word.p, ':', word.n);
 
-      if (colon)                /* eth0:1 is on eth0 */
+      if (colon) /* eth0:1 is on eth0 */
         word.n = colon - word.p;
       if (word.n && word.p[word.n - 1] == '\r')
         word.n--;
@@ -357,7 +355,7 @@ udev_value (struct span line, const char *what)
     return NONE;
   s = span_skip (line, p + strlen (what) - line.p);
   end = memchr (s.p, '"', s.n);
-  return end ? (struct span) { s.p, (size_t)(end - s.p) } : NONE;
+  return end ? (struct span){ s.p, (size_t)(end - s.p) } : NONE;
 }
 
 void

@@ -12,19 +12,19 @@
 
 #include "text.h"
 
-#define NET_NAME 16             /* IFNAMSIZ */
+#define NET_NAME 16 /* IFNAMSIZ */
 #define NET_MAC 18
 
 struct netname {
   char name[NET_NAME];
-  char mac[NET_MAC];            /* lower case, "" = not known */
-  bool bound;                   /* the guest binds name and MAC itself */
+  char mac[NET_MAC]; /* lower case, "" = not known */
+  bool bound;        /* the guest binds name and MAC itself */
 };
 
 struct netnames {
   struct netname *v;
   size_t nr;
-  bool failed;                  /* out of memory */
+  bool failed; /* out of memory */
 };
 
 /* Is S a name that the kernel, udev or biosdevname gives to a card? */
@@ -33,8 +33,8 @@ extern bool netname_is_card (struct span s);
 extern bool netname_mac (struct span s, char mac[NET_MAC]);
 
 /* Collect from one file.  BASE is its name without the directory. */
-extern void netnames_ifcfg (struct netnames *n, const char *base,
-                            struct span in);
+extern void
+netnames_ifcfg (struct netnames *n, const char *base, struct span in);
 extern void netnames_keyfile (struct netnames *n, struct span in);
 extern void netnames_netplan (struct netnames *n, struct span in);
 extern void netnames_interfaces (struct netnames *n, struct span in);
@@ -47,8 +47,8 @@ extern void netnames_free (struct netnames *n);
  * machine's description), if that can be told.  Return how many names
  * that need one are left without.
  */
-extern size_t netnames_assign (struct netnames *n, const char *const *macs,
-                               size_t nr_macs);
+extern size_t
+netnames_assign (struct netnames *n, const char *const *macs, size_t nr_macs);
 
 /* udev rules and a .link file for a name. */
 extern void netname_put_rule (const struct netname *n, struct text *out);

@@ -16,11 +16,11 @@
 #include "v2v-utils.h"
 #include "vm.h"
 
-#define GLOB                                                             \
+#define GLOB \
   "/{etc/sysconfig/network-scripts/ifcfg-*,etc/sysconfig/network/ifcfg-*," \
-  "etc/NetworkManager/system-connections/*,etc/netplan/*.yaml,"          \
-  "etc/network/interfaces,etc/network/interfaces.d/*,"                   \
-  "etc/systemd/network/*.network,etc/systemd/network/*.link,"            \
+  "etc/NetworkManager/system-connections/*,etc/netplan/*.yaml," \
+  "etc/network/interfaces,etc/network/interfaces.d/*," \
+  "etc/systemd/network/*.network,etc/systemd/network/*.link," \
   "etc/udev/rules.d/*net*.rules}"
 
 static void
@@ -114,7 +114,7 @@ network_plan (struct linux_state *st)
     if (!f)
       goto out;
     if (f->data)
-      collect (&n, names[i], (struct span) { f->data, f->size });
+      collect (&n, names[i], (struct span){ f->data, f->size });
   }
   if (gst->source && gst->source->nr_nics) {
     macs = calloc (gst->source->nr_nics, sizeof *macs);
@@ -139,9 +139,10 @@ network_plan (struct linux_state *st)
     report_warning (gst->report, "network-names-unknown",
                     "the guest's configuration names %zu network cards, and "
                     "for %zu of them it cannot be told which card is meant; "
-                    "their names may change", n.nr, left);
+                    "their names may change",
+                    n.nr, left);
   r = write_names (st, &n, guest_is_dir (gst, "/etc/systemd/network"));
- out:
+out:
   netnames_free (&n);
   free (macs);
   guest_free_strings (names);

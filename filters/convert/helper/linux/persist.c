@@ -18,8 +18,8 @@ typedef void words_fn (struct span in, const char *name, char *const *words,
                        struct text *out);
 
 static int
-apply (struct linux_state *st, const char *path, words_fn *fn,
-       const char *arg, char *const *words)
+apply (struct linux_state *st, const char *path, words_fn *fn, const char *arg,
+       char *const *words)
 {
   CLEANUP_TEXT struct text out = TEXT_INIT;
   struct conf_file *f = conf_get (st, path);
@@ -28,7 +28,7 @@ apply (struct linux_state *st, const char *path, words_fn *fn,
     return -1;
   if (!f->data)
     return 0;
-  fn ((struct span) { f->data, f->size }, arg, words, &out);
+  fn ((struct span){ f->data, f->size }, arg, words, &out);
   if (out.failed) {
     linux_oom (st);
     return -1;
@@ -39,10 +39,10 @@ apply (struct linux_state *st, const char *path, words_fn *fn,
 int
 persist_plan (struct linux_state *st)
 {
-  static const char *const files[] = {
-    "/etc/initramfs-tools/modules", "/etc/mkinitcpio.conf",
-    "/etc/mkinitfs/mkinitfs.conf", "/etc/sysconfig/kernel", NULL
-  };
+  static const char *const files[] = { "/etc/initramfs-tools/modules",
+                                       "/etc/mkinitcpio.conf",
+                                       "/etc/mkinitfs/mkinitfs.conf",
+                                       "/etc/sysconfig/kernel", NULL };
   static char *const features[] = { (char *)"virtio", (char *)"scsi", NULL };
   size_t i;
 
@@ -51,13 +51,11 @@ persist_plan (struct linux_state *st)
   if (conf_preload (st, files) == -1)
     return -1;
   if (apply (st, files[0], edit_add_lines,
-             "# Drivers of the virtual machine's disks.",
-             st->drivers) == -1 ||
+             "# Drivers of the virtual machine's disks.", st->drivers) == -1 ||
       apply (st, files[1], edit_add_words, "MODULES", st->drivers) == -1 ||
       apply (st, files[2], edit_add_words, "features",
              (char *const *)features) == -1 ||
-      apply (st, files[3], edit_add_words, "INITRD_MODULES",
-             st->drivers) == -1)
+      apply (st, files[3], edit_add_words, "INITRD_MODULES", st->drivers) == -1)
     return -1;
 
   if (guest_is_dir (st->gst, "/etc/dracut.conf.d")) {

@@ -57,7 +57,7 @@ keep_drivers (struct linux_state *st, char **drivers)
   }
   st->drivers[n] = NULL;
   return 0;
- oom:
+oom:
   linux_oom (st);
   return -1;
 }
@@ -140,7 +140,7 @@ schedule (struct linux_state *st, struct modindex *ix, const char *path,
   st->nr_ramdisks++;
 
   if (plan->verdict != INITRD_APPEND)
-    return 0;                   /* to be rebuilt */
+    return 0; /* to be rebuilt */
 
   total = plan->offset + plan->tail_size;
   whole = malloc (total + 1);
@@ -161,7 +161,7 @@ schedule (struct linux_state *st, struct modindex *ix, const char *path,
     return -1;
   return guest_reserve (gst, path, total, 1);
 
- oom:
+oom:
   free (image);
   initrd_plan_free (plan);
   linux_oom (st);
@@ -217,12 +217,13 @@ plan_one (struct linux_state *st, struct modindex *ix, const char *path,
       st->rebuild = true;
       return schedule (st, ix, path, image, size, &plan);
     }
-    if (asprintf (&why, "%s cannot be extended: %s; rebuild-initrd=yes "
-                  "allows to run the guest's own tool", path,
+    if (asprintf (&why,
+                  "%s cannot be extended: %s; rebuild-initrd=yes "
+                  "allows to run the guest's own tool",
+                  path,
                   plan.reason ? plan.reason : "its form is not known") == -1)
       why = NULL;
-    r = hopeless (st, newest, "initrd-needs-rebuild", kver,
-                  why ? why : path);
+    r = hopeless (st, newest, "initrd-needs-rebuild", kver, why ? why : path);
     initrd_plan_free (&plan);
     free (image);
     return r;
@@ -249,7 +250,7 @@ has_driver (const struct initrd_kernel *k, const char *module)
 static void
 note_capabilities (struct guest *gst, const struct initrd_kernel *k)
 {
-  gst->caps = (struct guest_capabilities) {
+  gst->caps = (struct guest_capabilities){
     .virtio_net = has_driver (k, "virtio_net"),
     .rng = has_driver (k, "virtio_rng"),
     .balloon = has_driver (k, "virtio_balloon"),
@@ -304,8 +305,8 @@ ramdisk_write (struct linux_state *st)
     int r;
 
     if (rd->plan.verdict == INITRD_APPEND)
-      r = guest_append (st->gst, rd->path, rd->image, rd->size,
-                        rd->plan.offset, rd->plan.tail, rd->plan.tail_size,
+      r = guest_append (st->gst, rd->path, rd->image, rd->size, rd->plan.offset,
+                        rd->plan.tail, rd->plan.tail_size,
                         "virtio drivers for the first boot");
     else
       r = ramdisk_rebuild (st, rd);

@@ -14,9 +14,8 @@
 #include "state.h"
 #include "v2v-utils.h"
 
-static const char *const suse[] = {
-  "sles", "sled", "opensuse", "suse-based", NULL
-};
+static const char *const suse[] = { "sles", "sled", "opensuse", "suse-based",
+                                    NULL };
 
 int
 ramdisk_rebuild (struct linux_state *st, struct ramdisk *rd)
@@ -77,7 +76,8 @@ ramdisk_rebuild (struct linux_state *st, struct ramdisk *rd)
         if (strcmp (st->kernels[i].kver, rd->kver) == 0)
           break;
       args[n++] = i < st->nr_kernels && st->kernels[i].image
-        ? st->kernels[i].image : rd->path;
+                    ? st->kernels[i].image
+                    : rd->path;
     }
     else {
       args[n++] = "/sbin/mkinitrd";
@@ -91,7 +91,8 @@ ramdisk_rebuild (struct linux_state *st, struct ramdisk *rd)
   else {
     report_error (gst->report, "initrd-no-tool",
                   "%s must be rebuilt, but the guest has no tool that is "
-                  "known", rd->path);
+                  "known",
+                  rd->path);
     return -1;
   }
   args[n] = NULL;
@@ -115,14 +116,16 @@ ramdisk_rebuild (struct linux_state *st, struct ramdisk *rd)
   if (!good)
     report_error (gst->report, "initrd-verify",
                   "%s was rebuilt by the guest's own tool, but has no "
-                  "virtio drivers", rd->path);
+                  "virtio drivers",
+                  rd->path);
   else {
     report_change (gst->report, rd->path, "rebuild",
                    "virtio drivers for the first boot", NULL, NULL);
     if (plan.verdict == INITRD_REBUILD)
       report_warning (gst->report, "initrd-unproved",
                       "%s was rebuilt by the guest's own tool; what it "
-                      "holds cannot be read: %s", rd->path,
+                      "holds cannot be read: %s",
+                      rd->path,
                       plan.reason ? plan.reason : "its form is not known");
   }
   initrd_plan_free (&plan);

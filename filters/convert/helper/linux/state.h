@@ -24,12 +24,12 @@
 
 struct conf_file {
   char *path;
-  char *data;                   /* NUL-terminated; NULL = not there */
+  char *data; /* NUL-terminated; NULL = not there */
   size_t size;
-  char *target;                 /* new symbolic link; DATA is NULL */
-  bool was;                     /* there before */
+  char *target; /* new symbolic link; DATA is NULL */
+  bool was;     /* there before */
   bool dirty, remove;
-  int mode;                     /* if new */
+  int mode; /* if new */
   char *why;
 };
 
@@ -46,17 +46,17 @@ struct linux_state {
   struct guest *gst;
   const struct linux_options *opts;
 
-  struct conf_file **files;     /* sorted by nothing, few */
+  struct conf_file **files; /* sorted by nothing, few */
   size_t nr_files;
 
-  struct kernel *kernels;       /* newest first */
+  struct kernel *kernels; /* newest first */
   size_t nr_kernels;
-  struct ramdisk *ramdisks;     /* to write */
+  struct ramdisk *ramdisks; /* to write */
   size_t nr_ramdisks;
-  bool rebuild;                 /* run the guest's own tool at the end */
-  char **drivers;               /* modules that every kernel has, for the
+  bool rebuild;   /* run the guest's own tool at the end */
+  char **drivers; /* modules that every kernel has, for the
                                    persistence files; NULL-ended or NULL */
-  unsigned jobs;                /* first-boot jobs registered */
+  unsigned jobs;  /* first-boot jobs registered */
 };
 
 /* Files (conf.c).  conf_get returns NULL only on an error that has been
@@ -67,33 +67,32 @@ extern struct conf_file *conf_get (struct linux_state *st, const char *path);
 /* The file's new content; no-op if that is what it has.  Takes nothing. */
 extern int conf_set (struct linux_state *st, struct conf_file *f,
                      const char *data, size_t size, const char *why);
-extern int conf_create (struct linux_state *st, const char *path,
-                        const char *data, size_t size, int mode,
-                        const char *why);
+extern int
+conf_create (struct linux_state *st, const char *path, const char *data,
+             size_t size, int mode, const char *why);
 /* The same without looking at what is there; for what may be large. */
-extern int conf_put (struct linux_state *st, const char *path,
-                     const char *data, size_t size, int mode,
-                     const char *why);
+extern int conf_put (struct linux_state *st, const char *path, const char *data,
+                     size_t size, int mode, const char *why);
 extern int conf_symlink (struct linux_state *st, const char *target,
                          const char *path, const char *why);
-extern int conf_remove (struct linux_state *st, const char *path,
-                        const char *why);
+extern int
+conf_remove (struct linux_state *st, const char *path, const char *why);
 /* The same for a link, or anything else that need not be read. */
-extern int conf_unlink (struct linux_state *st, const char *path,
-                        const char *why);
+extern int
+conf_unlink (struct linux_state *st, const char *path, const char *why);
 extern int conf_reserve (struct linux_state *st);
 extern int conf_flush (struct linux_state *st);
 extern void conf_free (struct linux_state *st);
 extern void *linux_oom (struct linux_state *st);
 
 /* The value of the last option NAME, or NULL. */
-extern const char *linux_option (const struct linux_state *st,
-                                 const char *name);
+extern const char *
+linux_option (const struct linux_state *st, const char *name);
 extern bool linux_option_yes (const struct linux_state *st, const char *name,
                               bool otherwise);
 /* Is the guest's distro one of the NULL-ended list? */
-extern bool linux_distro_is (const struct linux_state *st,
-                             const char *const *names);
+extern bool
+linux_distro_is (const struct linux_state *st, const char *const *names);
 
 /* The concerns; each returns 0, or -1 with an error reported. */
 extern int devices_plan (struct linux_state *st);
@@ -110,7 +109,7 @@ extern int network_plan (struct linux_state *st);
 extern int identity_plan (struct linux_state *st);
 extern int uefi_plan (struct linux_state *st);
 extern int user_plan (struct linux_state *st);
-extern int firstboot_plan (struct linux_state *st);     /* last */
+extern int firstboot_plan (struct linux_state *st); /* last */
 
 /* A job for the first boot, run once, in the order registered.  SCRIPT is
  * a whole shell script.  NETWORK: wait for it, within a bound.

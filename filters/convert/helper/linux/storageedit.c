@@ -14,8 +14,14 @@ static bool
 names_disks (struct span s)
 {
   static const char *const starts[] = {
-    "/dev/sd", "/dev/hd", "/dev/vd", "/dev/xvd", "/dev/nvme",
-    "/dev/cciss/", "/dev/disk/by-path/", "/dev/disk/by-id/",
+    "/dev/sd",
+    "/dev/hd",
+    "/dev/vd",
+    "/dev/xvd",
+    "/dev/nvme",
+    "/dev/cciss/",
+    "/dev/disk/by-path/",
+    "/dev/disk/by-id/",
   };
   size_t i;
 
@@ -84,7 +90,7 @@ edit_mdadm_conf (struct span in, struct devmap *map, struct text *out)
           while (list.n) {
             const char *comma = memchr (list.p, ',', list.n);
             struct span dev = { list.p,
-              comma ? (size_t)(comma - list.p) : list.n };
+                                comma ? (size_t)(comma - list.p) : list.n };
 
             /* All members share the array's UUID. */
             devmap_put (map, dev, DEVFORM_PARTPATH, out);
@@ -108,11 +114,19 @@ edit_mdadm_conf (struct span in, struct devmap *map, struct text *out)
 static bool
 put_lvm_accept (struct span s, struct text *out)
 {
-  static const struct { const char *from; size_t keep, skip; } names[] = {
-    { "/dev/sd", 5, 2 }, { "/dev/hd", 5, 2 }, { "/dev/xvd", 5, 3 },
+  static const struct {
+    const char *from;
+    size_t keep, skip;
+  } names[] = {
+    { "/dev/sd", 5, 2 },
+    { "/dev/hd", 5, 2 },
+    { "/dev/xvd", 5, 3 },
   };
   static const char *const whole[] = {
-    "/dev/nvme", "/dev/cciss", "/dev/disk/by-path", "/dev/disk/by-id",
+    "/dev/nvme",
+    "/dev/cciss",
+    "/dev/disk/by-path",
+    "/dev/disk/by-id",
   };
   const char *p;
   size_t i;
@@ -144,9 +158,9 @@ void
 edit_lvm_conf (struct span in, struct devmap *map, struct text *out)
 {
   struct span line, eol;
-  bool list = false;            /* inside [ ] of a filter */
+  bool list = false; /* inside [ ] of a filter */
 
-  (void) map;
+  (void)map;
   while (span_line (&in, &line, &eol)) {
     struct span t = span_trim (line);
     size_t i = 0;
@@ -181,8 +195,7 @@ edit_lvm_conf (struct span in, struct devmap *map, struct text *out)
           list = false;
           break;
         }
-        el = (struct span) { line.p + i + 1,
-          (size_t)(end - line.p - i - 1) };
+        el = (struct span){ line.p + i + 1, (size_t)(end - line.p - i - 1) };
         text_add (out, line.p + i, el.n + 2);
         i += el.n + 2;
         if (put_lvm_accept (el, &extra) && !extra.failed &&

@@ -73,7 +73,7 @@ void
 text_free (struct text *t)
 {
   free (t->data);
-  *t = (struct text) TEXT_INIT;
+  *t = (struct text)TEXT_INIT;
 }
 
 bool
@@ -84,8 +84,8 @@ span_line (struct span *rest, struct span *line, struct span *eol)
   if (rest->n == 0)
     return false;
   nl = memchr (rest->p, '\n', rest->n);
-  *line = (struct span) { rest->p, nl ? (size_t)(nl - rest->p) : rest->n };
-  *eol = (struct span) { line->p + line->n, nl ? 1 : 0 };
+  *line = (struct span){ rest->p, nl ? (size_t)(nl - rest->p) : rest->n };
+  *eol = (struct span){ line->p + line->n, nl ? 1 : 0 };
   *rest = span_skip (*rest, line->n + eol->n);
   return true;
 }
@@ -103,11 +103,11 @@ span_word (struct span *rest, struct span *space, struct span *word)
 
   while (i < rest->n && blank (rest->p[i]))
     i++;
-  *space = (struct span) { rest->p, i };
+  *space = (struct span){ rest->p, i };
   start = i;
   while (i < rest->n && !blank (rest->p[i]))
     i++;
-  *word = (struct span) { rest->p + start, i - start };
+  *word = (struct span){ rest->p + start, i - start };
   *rest = span_skip (*rest, i);
   return space->n || word->n;
 }
@@ -129,7 +129,7 @@ span_starts (struct span s, const char *prefix)
 struct span
 span_skip (struct span s, size_t n)
 {
-  return (struct span) { s.p + n, s.n - n };
+  return (struct span){ s.p + n, s.n - n };
 }
 
 struct span

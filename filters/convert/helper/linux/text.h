@@ -22,7 +22,10 @@ struct text {
   bool failed;
 };
 
-#define TEXT_INIT { NULL, 0, 0, false }
+#define TEXT_INIT \
+  { \
+    NULL, 0, 0, false \
+  }
 
 extern void text_add (struct text *t, const char *s, size_t n);
 extern void text_adds (struct text *t, const char *s);
@@ -46,8 +49,7 @@ struct span {
 /* The next line of REST, which shrinks.  EOL gets its end of line ("\n",
  * or empty at the end of a file that lacks it).  False at the end.
  */
-extern bool span_line (struct span *rest, struct span *line,
-                       struct span *eol);
+extern bool span_line (struct span *rest, struct span *line, struct span *eol);
 
 /* A carriage return belongs to the end of line. */
 static inline void
@@ -63,8 +65,8 @@ span_drop_cr (struct span *line, struct span *eol)
 /* The next word of REST: SPACE gets the blanks before it, WORD the word
  * (empty at the end of the line).  Blanks are spaces and tabs.
  */
-extern bool span_word (struct span *rest, struct span *space,
-                       struct span *word);
+extern bool
+span_word (struct span *rest, struct span *space, struct span *word);
 
 extern bool span_is (struct span s, const char *str);
 extern bool span_starts (struct span s, const char *prefix);
@@ -74,7 +76,7 @@ extern char *span_dup (struct span s);
 static inline struct span
 span_of (const char *s)
 {
-  return (struct span) { s, strlen (s) };
+  return (struct span){ s, strlen (s) };
 }
 static inline void
 text_add_span (struct text *t, struct span s)

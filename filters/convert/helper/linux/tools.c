@@ -20,8 +20,16 @@
 #include "state.h"
 #include "v2v-utils.h"
 
-enum tool { VMWARE_TARBALL, VMWARE, VIRTUALBOX, CITRIX, PARALLELS, HYPERV,
-            NUTANIX, NR_TOOLS };
+enum tool {
+  VMWARE_TARBALL,
+  VMWARE,
+  VIRTUALBOX,
+  CITRIX,
+  PARALLELS,
+  HYPERV,
+  NUTANIX,
+  NR_TOOLS
+};
 
 static const struct {
   enum tool tool;
@@ -42,13 +50,13 @@ static const struct {
   { NUTANIX, "/usr/local/nutanix/ngt/python/bin/uninstall_ngt.py" },
 };
 
-#define GLOB                                                             \
-  "/{usr/bin/vmware-uninstall-tools.pl,usr/bin/vmtoolsd,"                \
-  "usr/sbin/vmware-guestd,usr/sbin/VBoxService,"                         \
-  "var/lib/VBoxGuestAdditions/config,usr/sbin/xe-daemon,"                \
-  "usr/sbin/xe-linux-distribution,usr/sbin/xen-guest-agent,"             \
-  "usr/lib/parallels-tools/install,usr/sbin/hv_kvp_daemon,"              \
-  "usr/sbin/hypervkvpd,usr/sbin/waagent,"                                \
+#define GLOB \
+  "/{usr/bin/vmware-uninstall-tools.pl,usr/bin/vmtoolsd," \
+  "usr/sbin/vmware-guestd,usr/sbin/VBoxService," \
+  "var/lib/VBoxGuestAdditions/config,usr/sbin/xe-daemon," \
+  "usr/sbin/xe-linux-distribution,usr/sbin/xen-guest-agent," \
+  "usr/lib/parallels-tools/install,usr/sbin/hv_kvp_daemon," \
+  "usr/sbin/hypervkvpd,usr/sbin/waagent," \
   "usr/local/nutanix/ngt/python/bin/uninstall_ngt.py}"
 
 /* Units and SysV scripts that are stopped from starting at once. */
@@ -61,98 +69,96 @@ static const char *const services[NR_TOOLS][5] = {
 };
 
 static const char head[] =
-"#!/bin/sh\n"
-"# Remove the tools of the hypervisor that this machine came from.\n"
-"export DEBIAN_FRONTEND=noninteractive LC_ALL=C\n"
-"have () { command -v \"$1\" >/dev/null 2>&1; }\n"
-"# unmask NAME...: take back what kept the services from starting.\n"
-"unmask () {\n"
-"    for u; do\n"
-"        l=/etc/systemd/system/$u.service\n"
-"        [ \"$(readlink \"$l\")\" = /dev/null ] && rm -f \"$l\"\n"
-"    done\n"
-"}\n"
-"# drop PATTERN...: remove the installed packages with such names.\n"
-"drop () {\n"
-"    found=\n"
-"    for p; do\n"
-"        if have dpkg-query; then\n"
-"            found=\"$found $(dpkg-query -W \\\n"
-"                -f '${db:Status-Status} ${Package}\\n' \"$p\" 2>/dev/null |\n"
-"                sed -n 's/^installed //p' | tr '\\n' ' ')\"\n"
-"        elif have rpm; then\n"
-"            found=\"$found $(rpm -qa --qf '%{NAME}\\n' \"$p\" | sort -u |\n"
-"                tr '\\n' ' ')\"\n"
-"        elif have pacman; then\n"
-"            pacman -Qq \"$p\" >/dev/null 2>&1 && found=\"$found $p\"\n"
-"        elif have apk; then\n"
-"            apk info -e \"$p\" >/dev/null 2>&1 && found=\"$found $p\"\n"
-"        fi\n"
-"    done\n"
-"    if have dpkg-query && [ \"$(dpkg-query -W -f '${db:Status-Status}' \\\n"
-"        ubuntu-server 2>/dev/null)\" = installed ]; then\n"
-"        found=$(echo \"$found\" | tr ' ' '\\n' |\n"
-"            grep -vx open-vm-tools | tr '\\n' ' ')\n"
-"    fi\n"
-"    set -- $found\n"
-"    [ $# -gt 0 ] || return 0\n"
-"    echo \"removing $*\"\n"
-"    if have apt-get && have dpkg-query; then\n"
-"        apt-get -q -y -o DPkg::Lock::Timeout=300 \\\n"
-"            -o Dpkg::Options::=--force-confold remove \"$@\"\n"
-"    elif have dnf; then\n"
-"        dnf -y --setopt=clean_requirements_on_remove=False remove \"$@\"\n"
-"    elif have yum; then\n"
-"        yum -y --setopt=clean_requirements_on_remove=False remove \"$@\"\n"
-"    elif have zypper; then zypper -n remove \"$@\"\n"
-"    elif have pacman; then pacman -R --noconfirm \"$@\"\n"
-"    elif have apk; then apk del \"$@\"\n"
-"    elif have rpm; then rpm -e \"$@\"\n"
-"    fi\n"
-"}\n";
+  "#!/bin/sh\n"
+  "# Remove the tools of the hypervisor that this machine came from.\n"
+  "export DEBIAN_FRONTEND=noninteractive LC_ALL=C\n"
+  "have () { command -v \"$1\" >/dev/null 2>&1; }\n"
+  "# unmask NAME...: take back what kept the services from starting.\n"
+  "unmask () {\n"
+  "    for u; do\n"
+  "        l=/etc/systemd/system/$u.service\n"
+  "        [ \"$(readlink \"$l\")\" = /dev/null ] && rm -f \"$l\"\n"
+  "    done\n"
+  "}\n"
+  "# drop PATTERN...: remove the installed packages with such names.\n"
+  "drop () {\n"
+  "    found=\n"
+  "    for p; do\n"
+  "        if have dpkg-query; then\n"
+  "            found=\"$found $(dpkg-query -W \\\n"
+  "                -f '${db:Status-Status} ${Package}\\n' \"$p\" 2>/dev/null |\n"
+  "                sed -n 's/^installed //p' | tr '\\n' ' ')\"\n"
+  "        elif have rpm; then\n"
+  "            found=\"$found $(rpm -qa --qf '%{NAME}\\n' \"$p\" | sort -u |\n"
+  "                tr '\\n' ' ')\"\n"
+  "        elif have pacman; then\n"
+  "            pacman -Qq \"$p\" >/dev/null 2>&1 && found=\"$found $p\"\n"
+  "        elif have apk; then\n"
+  "            apk info -e \"$p\" >/dev/null 2>&1 && found=\"$found $p\"\n"
+  "        fi\n"
+  "    done\n"
+  "    if have dpkg-query && [ \"$(dpkg-query -W -f '${db:Status-Status}' \\\n"
+  "        ubuntu-server 2>/dev/null)\" = installed ]; then\n"
+  "        found=$(echo \"$found\" | tr ' ' '\\n' |\n"
+  "            grep -vx open-vm-tools | tr '\\n' ' ')\n"
+  "    fi\n"
+  "    set -- $found\n"
+  "    [ $# -gt 0 ] || return 0\n"
+  "    echo \"removing $*\"\n"
+  "    if have apt-get && have dpkg-query; then\n"
+  "        apt-get -q -y -o DPkg::Lock::Timeout=300 \\\n"
+  "            -o Dpkg::Options::=--force-confold remove \"$@\"\n"
+  "    elif have dnf; then\n"
+  "        dnf -y --setopt=clean_requirements_on_remove=False remove \"$@\"\n"
+  "    elif have yum; then\n"
+  "        yum -y --setopt=clean_requirements_on_remove=False remove \"$@\"\n"
+  "    elif have zypper; then zypper -n remove \"$@\"\n"
+  "    elif have pacman; then pacman -R --noconfirm \"$@\"\n"
+  "    elif have apk; then apk del \"$@\"\n"
+  "    elif have rpm; then rpm -e \"$@\"\n"
+  "    fi\n"
+  "}\n";
 
 static const char *const scripts[NR_TOOLS] = {
   [VMWARE_TARBALL] =
-"unmask vmware-tools vmware-tools-thinprint\n"
-"if [ -x /usr/bin/vmware-uninstall-tools.pl ]; then\n"
-"    # Do not let it rebuild every initrd.\n"
-"    if [ -f /etc/vmware-tools/locations ]; then\n"
-"        for a in RESTORE_RAMDISK_CMD RESTORE_RAMDISK_KERNELS \\\n"
-"            RESTORE_RAMDISK_ONECALL; do\n"
-"            echo \"remove_answer $a\"\n"
-"        done >>/etc/vmware-tools/locations\n"
-"    fi\n"
-"    /usr/bin/vmware-uninstall-tools.pl\n"
-"fi\n",
+    "unmask vmware-tools vmware-tools-thinprint\n"
+    "if [ -x /usr/bin/vmware-uninstall-tools.pl ]; then\n"
+    "    # Do not let it rebuild every initrd.\n"
+    "    if [ -f /etc/vmware-tools/locations ]; then\n"
+    "        for a in RESTORE_RAMDISK_CMD RESTORE_RAMDISK_KERNELS \\\n"
+    "            RESTORE_RAMDISK_ONECALL; do\n"
+    "            echo \"remove_answer $a\"\n"
+    "        done >>/etc/vmware-tools/locations\n"
+    "    fi\n"
+    "    /usr/bin/vmware-uninstall-tools.pl\n"
+    "fi\n",
   [VMWARE] =
-"drop 'open-vm-tools' 'open-vm-tools-*' 'vmware-tools-*' VMwareTools \\\n"
-"    'kmod-vmware-tools*'\n",
+    "drop 'open-vm-tools' 'open-vm-tools-*' 'vmware-tools-*' VMwareTools \\\n"
+    "    'kmod-vmware-tools*'\n",
   [VIRTUALBOX] =
-"unmask vboxadd vboxadd-service vboxadd-x11\n"
-"dir=$(sed -n \"s/^INSTALL_DIR=['\\\"]*\\([^'\\\"]*\\)['\\\"]*$/\\1/p\" \\\n"
-"    /var/lib/VBoxGuestAdditions/config 2>/dev/null | tail -n 1)\n"
-"case $dir in /*) [ -x \"$dir/uninstall.sh\" ] && \"$dir/uninstall.sh\" ;;"
-" esac\n"
-"drop virtualbox-guest-additions 'virtualbox-guest-*'\n",
-  [CITRIX] =
-"unmask xe-linux-distribution xe-daemon\n"
-"drop 'xe-guest-utilities*' xen-guest-agent\n",
-  [PARALLELS] =
-"unmask prltoolsd prl-x11\n"
-"[ -x /usr/lib/parallels-tools/install ] &&\n"
-"    /usr/lib/parallels-tools/install -r\n",
+    "unmask vboxadd vboxadd-service vboxadd-x11\n"
+    "dir=$(sed -n \"s/^INSTALL_DIR=['\\\"]*\\([^'\\\"]*\\)['\\\"]*$/\\1/p\" \\\n"
+    "    /var/lib/VBoxGuestAdditions/config 2>/dev/null | tail -n 1)\n"
+    "case $dir in /*) [ -x \"$dir/uninstall.sh\" ] && \"$dir/uninstall.sh\" ;;"
+    " esac\n"
+    "drop virtualbox-guest-additions 'virtualbox-guest-*'\n",
+  [CITRIX] = "unmask xe-linux-distribution xe-daemon\n"
+             "drop 'xe-guest-utilities*' xen-guest-agent\n",
+  [PARALLELS] = "unmask prltoolsd prl-x11\n"
+                "[ -x /usr/lib/parallels-tools/install ] &&\n"
+                "    /usr/lib/parallels-tools/install -r\n",
   [HYPERV] =
-"drop hyperv-daemons 'hyperv-daemons-*' hypervkvpd hypervvssd hypervfcopyd \\\n"
-"    hyperv-tools 'linux-cloud-tools-*' walinuxagent WALinuxAgent \\\n"
-"    python-azure-agent\n",
+    "drop hyperv-daemons 'hyperv-daemons-*' hypervkvpd hypervvssd hypervfcopyd \\\n"
+    "    hyperv-tools 'linux-cloud-tools-*' walinuxagent WALinuxAgent \\\n"
+    "    python-azure-agent\n",
   [NUTANIX] =
-"unmask ngt_guest_agent ngt_self_service_restore\n"
-"for py in /usr/local/nutanix/ngt/python36/bin/python3.6 \\\n"
-"    /usr/local/nutanix/ngt/python/bin/python2.7 python3; do\n"
-"    if command -v $py >/dev/null 2>&1; then\n"
-"        $py /usr/local/nutanix/ngt/python/bin/uninstall_ngt.py && break\n"
-"    fi\n"
-"done\n",
+    "unmask ngt_guest_agent ngt_self_service_restore\n"
+    "for py in /usr/local/nutanix/ngt/python36/bin/python3.6 \\\n"
+    "    /usr/local/nutanix/ngt/python/bin/python2.7 python3; do\n"
+    "    if command -v $py >/dev/null 2>&1; then\n"
+    "        $py /usr/local/nutanix/ngt/python/bin/uninstall_ngt.py && break\n"
+    "    fi\n"
+    "done\n",
 };
 
 static const char why[] = "software of the old hypervisor";
@@ -222,7 +228,7 @@ edit_all (struct linux_state *st, const char *glob,
       goto out;
     if (!f->data || !f->size)
       continue;
-    fn ((struct span) { f->data, f->size }, &t);
+    fn ((struct span){ f->data, f->size }, &t);
     if (t.failed) {
       linux_oom (st);
       goto out;
@@ -231,7 +237,7 @@ edit_all (struct linux_state *st, const char *glob,
       goto out;
   }
   r = 0;
- out:
+out:
   guest_free_strings (names);
   return r;
 }
@@ -240,8 +246,8 @@ int
 tools_plan (struct linux_state *st)
 {
   static const char *const names[NR_TOOLS] = {
-    "VMware's tools (tarball)", "VMware's tools", "VirtualBox's additions",
-    "Xen's guest utilities", "Parallels' tools", "Hyper-V's daemons",
+    "VMware's tools (tarball)", "VMware's tools",   "VirtualBox's additions",
+    "Xen's guest utilities",    "Parallels' tools", "Hyper-V's daemons",
     "Nutanix' guest tools",
   };
   CLEANUP_TEXT struct text script = TEXT_INIT;

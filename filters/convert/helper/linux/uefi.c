@@ -31,7 +31,8 @@ copy (struct linux_state *st, const char *from, const char *to)
     return r;
   return conf_put (st, to, data, size, 0755,
                    "UEFI firmware without boot entries starts it") == -1
-    ? -1 : 1;
+           ? -1
+           : 1;
 }
 
 /* The first name in NAMES that ends in SUFFIX, without regard to case. */
@@ -92,7 +93,8 @@ plan_esp (struct linux_state *st, const char *esp, const char *upper,
   if (!loader) {
     report_warning (gst->report, "uefi-no-loader",
                     "no boot loader was found on the EFI system partition "
-                    "at %s; the guest may not boot without its NVRAM", esp);
+                    "at %s; the guest may not boot without its NVRAM",
+                    esp);
     r = 0;
     goto out;
   }
@@ -120,8 +122,8 @@ plan_esp (struct linux_state *st, const char *esp, const char *upper,
     CLEANUP_FREE char *cfg = NULL;
     struct conf_file *f;
 
-    if (asprintf (&cfg, "%.*s/grub.cfg",
-                  (int)(strrchr (loader, '/') - loader), loader) == -1) {
+    if (asprintf (&cfg, "%.*s/grub.cfg", (int)(strrchr (loader, '/') - loader),
+                  loader) == -1) {
       cfg = NULL;
       linux_oom (st);
       goto out;
@@ -137,7 +139,7 @@ plan_esp (struct linux_state *st, const char *esp, const char *upper,
       goto out;
   }
   r = 0;
- out:
+out:
   guest_free_strings (names);
   return r;
 }
@@ -145,9 +147,13 @@ plan_esp (struct linux_state *st, const char *esp, const char *upper,
 int
 uefi_plan (struct linux_state *st)
 {
-  static const struct { const char *arch, *upper, *lower; } arches[] = {
-    { "x86_64", "X64", "x64" }, { "i386", "IA32", "ia32" },
-    { "aarch64", "AA64", "aa64" }, { "arm", "ARM", "arm" },
+  static const struct {
+    const char *arch, *upper, *lower;
+  } arches[] = {
+    { "x86_64", "X64", "x64" },
+    { "i386", "IA32", "ia32" },
+    { "aarch64", "AA64", "aa64" },
+    { "arm", "ARM", "arm" },
     { "riscv64", "RISCV64", "riscv64" },
     { "loongarch64", "LOONGARCH64", "loongarch64" },
   };
@@ -163,14 +169,15 @@ uefi_plan (struct linux_state *st)
   if (a == V2V_ARRAY_SIZE (arches)) {
     report_warning (gst->report, "uefi-arch",
                     "the name of the UEFI fallback loader is not known for "
-                    "%s", gst->arch ? gst->arch : "this architecture");
+                    "%s",
+                    gst->arch ? gst->arch : "this architecture");
     return 0;
   }
   for (i = 0; i < gst->nr_mounts; i++)
-    if (gst->mounts[i].fstype && strcmp (gst->mounts[i].fstype, "vfat") == 0
-        && (strcmp (gst->mounts[i].mountpoint, "/boot/efi") == 0 ||
-            strcmp (gst->mounts[i].mountpoint, "/efi") == 0 ||
-            strcmp (gst->mounts[i].mountpoint, "/boot") == 0)) {
+    if (gst->mounts[i].fstype && strcmp (gst->mounts[i].fstype, "vfat") == 0 &&
+        (strcmp (gst->mounts[i].mountpoint, "/boot/efi") == 0 ||
+         strcmp (gst->mounts[i].mountpoint, "/efi") == 0 ||
+         strcmp (gst->mounts[i].mountpoint, "/boot") == 0)) {
       any = true;
       if (plan_esp (st, gst->mounts[i].mountpoint, arches[a].upper,
                     arches[a].lower) == -1)

@@ -37,8 +37,10 @@ host_read (struct linux_state *st, const char *option, const char *path,
     return -1;
   }
   if (!S_ISREG (sb.st_mode) || (uint64_t)sb.st_size > max) {
-    report_error (r, "host-file", "%s=%s: it must be a regular file of at "
-                  "most %zu bytes", option, path, max);
+    report_error (r, "host-file",
+                  "%s=%s: it must be a regular file of at "
+                  "most %zu bytes",
+                  option, path, max);
     return -1;
   }
   bytes = malloc (sb.st_size + 1);
@@ -52,8 +54,8 @@ host_read (struct linux_state *st, const char *option, const char *path,
     if (k == -1 && errno == EINTR)
       continue;
     if (k == -1) {
-      report_error (r, "host-file", "%s=%s: cannot read it: %s", option,
-                    path, strerror (errno));
+      report_error (r, "host-file", "%s=%s: cannot read it: %s", option, path,
+                    strerror (errno));
       return -1;
     }
     if (k == 0)
@@ -83,8 +85,7 @@ plan_firstboot (struct linux_state *st, const char *path)
   const char *slash = strrchr (path, '/');
   size_t size;
 
-  if (host_read (st, "firstboot", path, MAX_UPLOAD, &data, &size,
-                 NULL) == -1)
+  if (host_read (st, "firstboot", path, MAX_UPLOAD, &data, &size, NULL) == -1)
     return -1;
   return firstboot_job (st, slash ? slash + 1 : path, data, size, false);
 }
@@ -101,7 +102,8 @@ plan_upload (struct linux_state *st, const char *value)
   if (!to || to == value || !safe_path (to + 1)) {
     report_error (st->gst->report, "bad-option",
                   "upload=%s: write FILE:PATH, where PATH is an absolute "
-                  "name in the guest", value);
+                  "name in the guest",
+                  value);
     return -1;
   }
   host = strndup (value, to - value);
@@ -109,8 +111,8 @@ plan_upload (struct linux_state *st, const char *value)
     linux_oom (st);
     return -1;
   }
-  if (host_read (st, "upload", host, MAX_UPLOAD, &data, &size,
-                 &executable) == -1)
+  if (host_read (st, "upload", host, MAX_UPLOAD, &data, &size, &executable) ==
+      -1)
     return -1;
   return conf_put (st, to + 1, data, size, executable ? 0755 : 0644,
                    "asked for by the user");

@@ -16,7 +16,7 @@
 
 static const char *const bus_names[NR_BUSES] = {
   [BUS_VIRTIO] = "virtio-blk", [BUS_SCSI] = "virtio-scsi", [BUS_IDE] = "ide",
-  [BUS_SATA] = "sata", [BUS_FLOPPY] = "floppy",
+  [BUS_SATA] = "sata",         [BUS_FLOPPY] = "floppy",
 };
 
 static struct json_object *
@@ -75,8 +75,7 @@ nics (const struct model *m)
     struct json_object *o = json_object_new_object ();
 
     json_put (o, "vnet", n->vnet);
-    json_put (o, "vnet_type", n->kind == VM_NIC_BRIDGE ? "bridge" :
-              "network");
+    json_put (o, "vnet_type", n->kind == VM_NIC_BRIDGE ? "bridge" : "network");
     json_put (o, "model", model_nic_model (m));
     if (n->mac)
       json_put (o, "mac", n->mac);
@@ -93,9 +92,10 @@ capabilities (const struct model *m)
   const struct target_facts *f = m->facts;
   struct json_object *o = json_object_new_object ();
 
-  json_put (o, "block_bus", f->block == TARGET_BLOCK_VIRTIO_SCSI ?
-            "virtio-scsi" : f->block == TARGET_BLOCK_IDE ? "ide" :
-            "virtio-blk");
+  json_put (o, "block_bus",
+            f->block == TARGET_BLOCK_VIRTIO_SCSI ? "virtio-scsi"
+            : f->block == TARGET_BLOCK_IDE       ? "ide"
+                                                 : "virtio-blk");
   json_put (o, "net_bus", model_nic_model (m));
   json_put_bool (o, "virtio_rng", f->rng);
   json_put_bool (o, "virtio_balloon", f->balloon);
@@ -171,8 +171,10 @@ target_write_json (const struct vm *source, const struct target_facts *f,
     json_object_object_add (root, "tpm", o);
   }
   json_put (root, "arch", m->arch);
-  json_put (root, "machine", m->machine == TARGET_MACHINE_I440FX ? "i440fx" :
-            m->machine == TARGET_MACHINE_Q35 ? "q35" : "virt");
+  json_put (root, "machine",
+            m->machine == TARGET_MACHINE_I440FX ? "i440fx"
+            : m->machine == TARGET_MACHINE_Q35  ? "q35"
+                                                : "virt");
   json_put (root, "clock", f->rtc_utc ? "utc" : "localtime");
   json_object_object_add (root, "disks", disks (m));
   json_object_object_add (root, "removables", removables (m));
@@ -185,8 +187,7 @@ target_write_json (const struct vm *source, const struct target_facts *f,
   if (m->display_keymap)
     json_put (o, "keymap", m->display_keymap);
   /* Whether there is one, not which: this document gets logged. */
-  json_put_bool (o, "password", m->display_password &&
-                 m->display_password[0]);
+  json_put_bool (o, "password", m->display_password && m->display_password[0]);
   if (m->display_listen)
     json_put (o, "listen", m->display_listen);
   if (m->display_port > 0)

@@ -68,8 +68,8 @@ json_finish (struct json_object *root, char **text, size_t *len, char **error)
   int r = -1;
 
   s = json_object_to_json_string_ext (root, JSON_C_TO_STRING_PRETTY |
-                                      JSON_C_TO_STRING_SPACED |
-                                      JSON_C_TO_STRING_NOSLASHESCAPE);
+                                              JSON_C_TO_STRING_SPACED |
+                                              JSON_C_TO_STRING_NOSLASHESCAPE);
   if (s && asprintf (text, "%s\n", s) != -1) {
     *len = strlen (*text);
     r = 0;

@@ -41,22 +41,22 @@ check (struct doc *doc, int node)
 static int
 map_new (struct doc *doc)
 {
-  return check (doc, yaml_document_add_mapping (&doc->d, NULL,
-                                                YAML_BLOCK_MAPPING_STYLE));
+  return check (
+    doc, yaml_document_add_mapping (&doc->d, NULL, YAML_BLOCK_MAPPING_STYLE));
 }
 
 static int
 seq_new (struct doc *doc)
 {
-  return check (doc, yaml_document_add_sequence (&doc->d, NULL,
-                                                 YAML_BLOCK_SEQUENCE_STYLE));
+  return check (
+    doc, yaml_document_add_sequence (&doc->d, NULL, YAML_BLOCK_SEQUENCE_STYLE));
 }
 
 static int
 scalar (struct doc *doc, const char *s, yaml_scalar_style_t style)
 {
-  return check (doc, yaml_document_add_scalar (&doc->d, NULL,
-                                               (yaml_char_t *)s, -1, style));
+  return check (
+    doc, yaml_document_add_scalar (&doc->d, NULL, (yaml_char_t *)s, -1, style));
 }
 
 static bool
@@ -69,7 +69,7 @@ is_plain (const char *s)
 
   if (n == 0 || n > 60 || strchr ("0123456789._-", s[0]) ||
       s[strspn (s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                "0123456789_./-")] != '\0')
+                   "0123456789_./-")] != '\0')
     return false;
   for (i = 0; i < V2V_ARRAY_SIZE (special); ++i)
     if (strcasecmp (s, special[i]) == 0)
@@ -80,8 +80,9 @@ is_plain (const char *s)
 static int
 string (struct doc *doc, const char *s)
 {
-  return scalar (doc, s, is_plain (s) ? YAML_PLAIN_SCALAR_STYLE :
-                 YAML_DOUBLE_QUOTED_SCALAR_STYLE);
+  return scalar (doc, s,
+                 is_plain (s) ? YAML_PLAIN_SCALAR_STYLE
+                              : YAML_DOUBLE_QUOTED_SCALAR_STYLE);
 }
 
 static void
@@ -100,8 +101,7 @@ put (struct doc *doc, int map, const char *key, int value)
 static void
 push (struct doc *doc, int seq, int value)
 {
-  if (!doc->failed && !yaml_document_append_sequence_item (&doc->d, seq,
-                                                            value))
+  if (!doc->failed && !yaml_document_append_sequence_item (&doc->d, seq, value))
     doc->failed = true;
 }
 
@@ -123,8 +123,8 @@ put_uint (struct doc *doc, int map, const char *key, uint64_t n)
 static void
 put_bool (struct doc *doc, int map, const char *key, bool b)
 {
-  put (doc, map, key, scalar (doc, b ? "true" : "false",
-                              YAML_PLAIN_SCALAR_STYLE));
+  put (doc, map, key,
+       scalar (doc, b ? "true" : "false", YAML_PLAIN_SCALAR_STYLE));
 }
 
 static int
@@ -196,7 +196,8 @@ put_clock (struct doc *doc, int domain, const struct model *m)
     put_str (doc, clock, "timezone", f->timezone);
   else {
     put_map (doc, clock, "utc");
-    model_warn (m, "target-clock", "The guest keeps its clock in local time, "
+    model_warn (m, "target-clock",
+                "The guest keeps its clock in local time, "
                 "which KubeVirt can only say with the name of a time zone: "
                 "set clock.timezone, or the clock will be off.");
   }
@@ -244,14 +245,17 @@ put_disks (struct doc *doc, int devices, const struct model *m)
     snprintf (name, sizeof name, "disk-%zu", i);
     put_str (doc, d, "name", name);
     t = put_map (doc, d, "disk");
-    put_str (doc, t, "bus", m->disks[i].bus == BUS_VIRTIO ? "virtio" :
-             m->disks[i].bus == BUS_SCSI ? "scsi" : "sata");
+    put_str (doc, t, "bus",
+             m->disks[i].bus == BUS_VIRTIO ? "virtio"
+             : m->disks[i].bus == BUS_SCSI ? "scsi"
+                                           : "sata");
     put_uint (doc, d, "bootOrder", m->disks[i].boot);
     if (m->disks[i].serial)
       put_str (doc, d, "serial", m->disks[i].serial);
   }
   if (m->nr_removables > 0)
-    model_warn (m, "target-drive", "KubeVirt has no empty CD-ROM and floppy "
+    model_warn (m, "target-drive",
+                "KubeVirt has no empty CD-ROM and floppy "
                 "drives: they are left out.");
 }
 
@@ -262,8 +266,8 @@ is_pod_network (const struct model *m, size_t i)
   const struct model_nic *n = &m->nics[i];
   size_t j;
 
-  if (n->kind != VM_NIC_NETWORK || (strcmp (n->vnet, "default") != 0 &&
-                                    strcmp (n->vnet, "pod") != 0))
+  if (n->kind != VM_NIC_NETWORK ||
+      (strcmp (n->vnet, "default") != 0 && strcmp (n->vnet, "pod") != 0))
     return false;
   for (j = 0; j < i; ++j)
     if (is_pod_network (m, j))
@@ -331,9 +335,10 @@ put_nics (struct doc *doc, int devices, int spec, const struct model *m)
       else
         put_str (doc, multus, "networkName", net);
       if (net && strcmp (net, m->nics[k].vnet) != 0)
-        model_warn (m, "target-network", "\"%s\" is not a name of a "
-                    "Kubernetes network: \"%s\" is used.", m->nics[k].vnet,
-                    net);
+        model_warn (m, "target-network",
+                    "\"%s\" is not a name of a "
+                    "Kubernetes network: \"%s\" is used.",
+                    m->nics[k].vnet, net);
     }
   }
 }
@@ -357,8 +362,9 @@ put_devices (struct doc *doc, int domain, int spec, const struct model *m)
     put_bool (doc, n, "persistent", true);
   }
   if (m->sound) {
-    const char *model = strcmp (m->sound, "ac97") == 0 ? "ac97" :
-      strncmp (m->sound, "ich", 3) == 0 ? "ich9" : NULL;
+    const char *model = strcmp (m->sound, "ac97") == 0      ? "ac97"
+                        : strncmp (m->sound, "ich", 3) == 0 ? "ich9"
+                                                            : NULL;
 
     if (model) {
       n = put_map (doc, devices, "sound");
@@ -366,8 +372,10 @@ put_devices (struct doc *doc, int domain, int spec, const struct model *m)
       put_str (doc, n, "model", model);
     }
     else
-      model_warn (m, "target-sound", "KubeVirt has no sound card %s: the "
-                  "machine has none.", m->sound);
+      model_warn (m, "target-sound",
+                  "KubeVirt has no sound card %s: the "
+                  "machine has none.",
+                  m->sound);
   }
   inputs = put_seq (doc, devices, "inputs");
   n = push_map (doc, inputs);
@@ -377,8 +385,7 @@ put_devices (struct doc *doc, int domain, int spec, const struct model *m)
 }
 
 static void
-put_volumes (struct doc *doc, int spec, const struct model *m,
-             const char *dns)
+put_volumes (struct doc *doc, int spec, const struct model *m, const char *dns)
 {
   int volumes = put_seq (doc, spec, "volumes"), v, s;
   size_t i;
@@ -401,8 +408,9 @@ put_volumes (struct doc *doc, int spec, const struct model *m,
       /* A file that has no place on a node yet: it goes into a claim. */
       if (asprintf (&derived, "%s-%s", dns, name) == -1)
         derived = NULL;
-      claim = derived ? target_name_dns (d->facts->claim ? d->facts->claim :
-                                         derived) : NULL;
+      claim = derived
+                ? target_name_dns (d->facts->claim ? d->facts->claim : derived)
+                : NULL;
       s = put_map (doc, v, "persistentVolumeClaim");
       if (claim)
         put_str (doc, s, "claimName", claim);
@@ -413,8 +421,7 @@ put_volumes (struct doc *doc, int spec, const struct model *m,
 }
 
 static void
-put_metadata (struct doc *doc, int root, const struct model *m,
-              const char *dns)
+put_metadata (struct doc *doc, int root, const struct model *m, const char *dns)
 {
   const struct target_facts *f = m->facts;
   int meta = put_map (doc, root, "metadata"), labels, notes;
@@ -437,7 +444,8 @@ put_metadata (struct doc *doc, int root, const struct model *m,
   put_str (doc, notes, "nbdkit-v2v/name", m->title);
   if (m->genid) {
     put_str (doc, notes, "nbdkit-v2v/genid", m->genid);
-    model_warn (m, "target-genid", "KubeVirt has no place for the "
+    model_warn (m, "target-genid",
+                "KubeVirt has no place for the "
                 "generation id: it is kept as an annotation.");
   }
 }
@@ -502,7 +510,8 @@ target_write_kubevirt (const struct vm *source, const struct target_facts *f,
     return target_error (error, "out of memory");
   }
   if (m->machine == TARGET_MACHINE_I440FX)
-    model_warn (m, "target-machine", "KubeVirt does not offer the machine "
+    model_warn (m, "target-machine",
+                "KubeVirt does not offer the machine "
                 "type i440fx, for which this guest was set up: q35 is used.");
 
   root = map_new (&doc);
@@ -523,8 +532,10 @@ target_write_kubevirt (const struct vm *source, const struct target_facts *f,
              strcmp (m->arch, "aarch64") == 0 ? "arm64" : m->arch);
   domain = put_map (&doc, spec, "domain");
   n = put_map (&doc, domain, "machine");
-  put_str (&doc, n, "type", m->x86 ? "q35" :
-           strcmp (m->arch, "s390x") == 0 ? "s390-ccw-virtio" : "virt");
+  put_str (&doc, n, "type",
+           m->x86                           ? "q35"
+           : strcmp (m->arch, "s390x") == 0 ? "s390-ccw-virtio"
+                                            : "virt");
   put_firmware (&doc, domain, m);
   put_cpu (&doc, domain, m);
   snprintf (mib, sizeof mib, "%lluMi", (unsigned long long)(m->memory >> 20));

@@ -84,7 +84,7 @@ write_cpu (struct xml *x, const struct model *m)
     snprintf (cores, sizeof cores, "%u", m->cores);
     snprintf (threads, sizeof threads, "%u", m->threads);
     xmlw_leaf (x, "topology", "sockets", sockets, "cores", cores, "threads",
-              threads, NULL);
+               threads, NULL);
   }
   xmlw_close (x);
 }
@@ -116,7 +116,7 @@ static void
 write_clock (struct xml *x, const struct model *m)
 {
   xmlw_open (x, "clock", "offset", m->facts->rtc_utc ? "utc" : "localtime",
-            NULL);
+             NULL);
   if (m->x86) {
     xmlw_leaf (x, "timer", "name", "rtc", "tickpolicy", "catchup", NULL);
     xmlw_leaf (x, "timer", "name", "pit", "tickpolicy", "delay", NULL);
@@ -131,27 +131,40 @@ static void
 write_target (struct xml *x, enum bus bus, unsigned unit, const char *dev)
 {
   static const char *const names[NR_BUSES] = {
-    [BUS_VIRTIO] = "virtio", [BUS_SCSI] = "scsi", [BUS_IDE] = "ide",
-    [BUS_SATA] = "sata", [BUS_FLOPPY] = "fdc",
+    [BUS_VIRTIO] = "virtio", [BUS_SCSI] = "scsi",  [BUS_IDE] = "ide",
+    [BUS_SATA] = "sata",     [BUS_FLOPPY] = "fdc",
   };
   unsigned c = 0, b = 0, t = 0, u = unit;
   char s[4][16];
 
   xmlw_leaf (x, "target", "dev", dev, "bus", names[bus], NULL);
   switch (bus) {
-  case BUS_SCSI: t = unit; u = 0; break;
-  case BUS_IDE: b = unit / 2; u = unit % 2; break;
-  case BUS_SATA: c = unit / SATA_PORTS; u = unit % SATA_PORTS; break;
-  case BUS_FLOPPY: c = unit / 2; u = unit % 2; break;
+  case BUS_SCSI:
+    t = unit;
+    u = 0;
+    break;
+  case BUS_IDE:
+    b = unit / 2;
+    u = unit % 2;
+    break;
+  case BUS_SATA:
+    c = unit / SATA_PORTS;
+    u = unit % SATA_PORTS;
+    break;
+  case BUS_FLOPPY:
+    c = unit / 2;
+    u = unit % 2;
+    break;
   case BUS_VIRTIO:
-  default: return;
+  default:
+    return;
   }
   snprintf (s[0], sizeof s[0], "%u", c);
   snprintf (s[1], sizeof s[1], "%u", b);
   snprintf (s[2], sizeof s[2], "%u", t);
   snprintf (s[3], sizeof s[3], "%u", u);
   xmlw_leaf (x, "address", "type", "drive", "controller", s[0], "bus", s[1],
-            "target", s[2], "unit", s[3], NULL);
+             "target", s[2], "unit", s[3], NULL);
 }
 
 /* libvirt takes absolute paths only. */
@@ -164,8 +177,10 @@ write_file (struct xml *x, const struct model *m, const struct model_disk *d)
     xmlw_leaf (x, "source", "file", d->path, NULL);
     return;
   }
-  model_warn (m, "target-path", "libvirt needs absolute paths: \"%s\" is "
-              "taken to be in /var/lib/libvirt/images.", d->path);
+  model_warn (m, "target-path",
+              "libvirt needs absolute paths: \"%s\" is "
+              "taken to be in /var/lib/libvirt/images.",
+              d->path);
   xmlw_open (x, "source", NULL);
   if (asprintf (&path, "/var/lib/libvirt/images/%s", d->path) == -1)
     path = NULL;
@@ -185,7 +200,7 @@ write_disk (struct xml *x, const struct model *m, const struct model_disk *d,
     if (d->bus == BUS_VIRTIO)
       xmlw_attr (x, "model", virtio_model (m));
     xmlw_leaf (x, "driver", "name", "qemu", "type", d->format, "discard",
-              "unmap", NULL);
+               "unmap", NULL);
     write_file (x, m, d);
   }
   else {
@@ -227,7 +242,7 @@ write_removables (struct xml *x, const struct model *m)
     const struct model_removable *r = &m->removables[i];
 
     xmlw_open (x, "disk", "type", "file", "device",
-              r->kind == VM_FLOPPY ? "floppy" : "cdrom", NULL);
+               r->kind == VM_FLOPPY ? "floppy" : "cdrom", NULL);
     xmlw_leaf (x, "driver", "name", "qemu", "type", "raw", NULL);
     write_target (x, r->bus, r->unit, r->dev);
     if (r->kind == VM_CDROM)
@@ -244,7 +259,7 @@ write_controllers (struct xml *x, const struct model *m)
 
   if (model_bus_size (m, BUS_SCSI) > 0)
     xmlw_leaf (x, "controller", "type", "scsi", "index", "0", "model",
-              m->transitional ? "virtio-transitional" : "virtio-scsi", NULL);
+               m->transitional ? "virtio-transitional" : "virtio-scsi", NULL);
   n = model_bus_size (m, BUS_SATA);
   for (i = 0; i * SATA_PORTS < n; ++i) {
     snprintf (index, sizeof index, "%u", i);
@@ -265,11 +280,14 @@ bridge_name (const struct model *m, const char *vnet)
     return NULL;
   for (p = s; *p; ++p)
     if (strchr ("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                "0123456789_.-:", *p) == NULL)
+                "0123456789_.-:",
+                *p) == NULL)
       *p = '_';
   if (strcmp (s, vnet) != 0)
-    model_warn (m, "target-network", "\"%s\" is not a name of a bridge: "
-                "\"%s\" is used.  Say which bridge it is to be.", vnet, s);
+    model_warn (m, "target-network",
+                "\"%s\" is not a name of a bridge: "
+                "\"%s\" is used.  Say which bridge it is to be.",
+                vnet, s);
   return s;
 }
 
@@ -283,8 +301,8 @@ write_nics (struct xml *x, const struct model *m)
     const struct model_nic *n = &m->nics[i];
     const char *model = model_nic_model (m);
     bool bridge = n->kind == VM_NIC_BRIDGE;
-    CLEANUP_FREE char *vnet = bridge ? bridge_name (m, n->vnet) :
-      strdup (n->vnet);
+    CLEANUP_FREE char *vnet = bridge ? bridge_name (m, n->vnet)
+                                     : strdup (n->vnet);
 
     if (m->transitional && m->facts->net == TARGET_NET_VIRTIO)
       model = "virtio-transitional";
@@ -339,13 +357,13 @@ write_graphics (struct xml *x, const struct model *m)
    * the address, and "none", mean the same elsewhere.
    */
   address = m->display_listen && m->display_listen[0] &&
-    (lt == NULL || strcmp (lt, "address") == 0);
+            (lt == NULL || strcmp (lt, "address") == 0);
   if (address)
     xmlw_leaf (x, "listen", "type", "address", "address", m->display_listen,
-              NULL);
+               NULL);
   else if (lt && strcmp (lt, "network") == 0 && m->display_listen)
     xmlw_leaf (x, "listen", "type", "network", "network", m->display_listen,
-              NULL);
+               NULL);
   else if (lt && (strcmp (lt, "none") == 0 || strcmp (lt, "socket") == 0))
     xmlw_leaf (x, "listen", "type", lt, NULL);
   xmlw_close (x);
@@ -364,19 +382,22 @@ write_devices (struct xml *x, const struct model *m)
   if (m->tpm_model) {
     xmlw_open (x, "tpm", "model", m->tpm_model, NULL);
     xmlw_leaf (x, "backend", "type", "emulator", "version", m->tpm_version,
-              NULL);
+               NULL);
     xmlw_close (x);
   }
   if (f->rng) {
     xmlw_open (x, "rng", "model",
-              m->transitional ? "virtio-transitional" : "virtio", NULL);
+               m->transitional ? "virtio-transitional" : "virtio", NULL);
     xmlw_open (x, "backend", "model", "random", NULL);
     xmlw_content (x, "/dev/urandom");
     xmlw_close (x);
     xmlw_close (x);
   }
-  xmlw_leaf (x, "memballoon", "model", !f->balloon ? "none" :
-            m->transitional ? "virtio-transitional" : "virtio", NULL);
+  xmlw_leaf (x, "memballoon", "model",
+             !f->balloon       ? "none"
+             : m->transitional ? "virtio-transitional"
+                               : "virtio",
+             NULL);
   if (f->pvpanic && m->x86) {
     xmlw_open (x, "panic", "model", "isa", NULL);
     xmlw_leaf (x, "address", "type", "isa", "iobase", "0x505", NULL);
@@ -384,7 +405,7 @@ write_devices (struct xml *x, const struct model *m)
   }
   if (f->vsock) {
     xmlw_open (x, "vsock", "model",
-              m->transitional ? "virtio-transitional" : "virtio", NULL);
+               m->transitional ? "virtio-transitional" : "virtio", NULL);
     xmlw_leaf (x, "cid", "auto", "yes", NULL);
     xmlw_close (x);
   }
@@ -395,7 +416,7 @@ write_devices (struct xml *x, const struct model *m)
   xmlw_leaf (x, "console", "type", "pty", NULL);
   xmlw_open (x, "channel", "type", "unix", NULL);
   xmlw_leaf (x, "target", "type", "virtio", "name", "org.qemu.guest_agent.0",
-            NULL);
+             NULL);
   xmlw_close (x);
 }
 
@@ -424,7 +445,7 @@ target_write_libvirt (const struct vm *source, const struct target_facts *f,
   if (f->osinfo_id) {
     xmlw_open (x, "metadata", NULL);
     xmlw_open (x, "libosinfo:libosinfo", "xmlns:libosinfo",
-              "http://libosinfo.org/xmlns/libvirt/domain/1.0", NULL);
+               "http://libosinfo.org/xmlns/libvirt/domain/1.0", NULL);
     xmlw_leaf (x, "libosinfo:os", "id", f->osinfo_id, NULL);
     xmlw_close (x);
     xmlw_close (x);
@@ -433,8 +454,7 @@ target_write_libvirt (const struct vm *source, const struct target_facts *f,
   {
     char kib[32];
 
-    snprintf (kib, sizeof kib, "%llu",
-              (unsigned long long)(m->memory / 1024));
+    snprintf (kib, sizeof kib, "%llu", (unsigned long long)(m->memory / 1024));
     xmlw_content (x, kib);
     xmlw_close (x);
     xmlw_open (x, "currentMemory", "unit", "KiB", NULL);

@@ -106,9 +106,9 @@ set_firmware (struct model *m, const struct vm *source)
     fw = f->firmware;
   m->uefi = fw == VM_FIRMWARE_UEFI;
   if (strcmp (m->arch, "aarch64") == 0 || strcmp (m->arch, "riscv64") == 0)
-    m->uefi = true;             /* these machines have nothing else */
+    m->uefi = true; /* these machines have nothing else */
   else if (!m->x86)
-    m->uefi = false;            /* and these have no UEFI */
+    m->uefi = false; /* and these have no UEFI */
 
   if (sb == VM_UNKNOWN && source)
     sb = source->secure_boot;
@@ -122,15 +122,18 @@ set_firmware (struct model *m, const struct vm *source)
   /* On i440fx every virtio device is a transitional one anyway. */
   m->transitional = !f->virtio_1_0 && m->machine == TARGET_MACHINE_Q35;
 
-  if (tpm == VM_UNKNOWN && source && (source->tpm_model ||
-                                      source->tpm_version))
+  if (tpm == VM_UNKNOWN && source && (source->tpm_model || source->tpm_version))
     tpm = VM_YES;
   if (tpm == VM_YES && m->x86) {
     m->tpm_version = source && source->tpm_version &&
-      strcmp (source->tpm_version, "1.2") == 0 ? "1.2" : "2.0";
+                         strcmp (source->tpm_version, "1.2") == 0
+                       ? "1.2"
+                       : "2.0";
     m->tpm_model = strcmp (m->tpm_version, "1.2") == 0 || !m->uefi ||
-      (source && source->tpm_model &&
-       strcmp (source->tpm_model, "tpm-tis") == 0) ? "tpm-tis" : "tpm-crb";
+                       (source && source->tpm_model &&
+                        strcmp (source->tpm_model, "tpm-tis") == 0)
+                     ? "tpm-tis"
+                     : "tpm-crb";
     model_warn (m, "target-tpm",
                 "The virtual TPM starts empty: keys that were sealed in the "
                 "source's TPM (BitLocker) ask for their recovery key.");
@@ -177,7 +180,7 @@ copy_word (const char *s, bool *oom)
 
   if (s == NULL || *s == '\0' || strlen (s) > 64 || !isalnum (*s & 0x7f) ||
       s[strspn (s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                "0123456789_-.")] != '\0')
+                   "0123456789_-.")] != '\0')
     return NULL;
   ret = strdup (s);
   if (ret == NULL)
@@ -217,7 +220,8 @@ set_cpu (struct model *m, const struct vm *source, bool *oom)
     if (product != 0)
       model_warn (m, "target-topology",
                   "The CPU topology %ux%ux%u does not give %u CPUs: it is "
-                  "left out.", m->sockets, m->cores, m->threads, m->vcpus);
+                  "left out.",
+                  m->sockets, m->cores, m->threads, m->vcpus);
     m->sockets = m->cores = m->threads = 0;
   }
 }
@@ -238,7 +242,8 @@ set_sound (struct model *m, const char *sound)
   if (m->sound && !m->x86 && strcmp (m->sound, "usb") != 0)
     m->sound = NULL;
   if (m->sound == NULL)
-    model_warn (m, "target-sound", "The source's sound card has no "
+    model_warn (m, "target-sound",
+                "The source's sound card has no "
                 "counterpart: the machine has none.");
 }
 
@@ -249,11 +254,12 @@ set_display (struct model *m, const struct vm *source, bool *oom)
   const char *type = d ? d->type : NULL;
 
   m->display_port = -1;
-  if (type == NULL || (strcmp (type, "vnc") != 0 &&
-                       strcmp (type, "spice") != 0 &&
-                       strcmp (type, "window") != 0)) {
+  if (type == NULL ||
+      (strcmp (type, "vnc") != 0 && strcmp (type, "spice") != 0 &&
+       strcmp (type, "window") != 0)) {
     if (type)
-      model_warn (m, "target-display", "The source's kind of display is not "
+      model_warn (m, "target-display",
+                  "The source's kind of display is not "
                   "known: VNC is used.");
     type = "vnc";
   }
@@ -266,7 +272,8 @@ set_display (struct model *m, const struct vm *source, bool *oom)
   m->display_password = text_utf8 (d->password, oom);
   if (d->listen && *d->listen && strlen (d->listen) < 256 &&
       d->listen[0] != '-' &&
-      d->listen[strspn (d->listen, "abcdefghijklmnopqrstuvwxyz"
+      d->listen[strspn (d->listen,
+                        "abcdefghijklmnopqrstuvwxyz"
                         "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-_")] == '\0')
     m->display_listen = text_utf8 (d->listen, oom);
   m->display_listen_type = copy_word (d->listen_type, oom);
@@ -278,14 +285,14 @@ set_display (struct model *m, const struct vm *source, bool *oom)
 
 struct alloc {
   struct model *m;
-  bool *unit[NR_BUSES];         /* which are taken */
-  bool *name[NR_BUSES];         /* by name; SATA's are in SCSI's */
+  bool *unit[NR_BUSES]; /* which are taken */
+  bool *name[NR_BUSES]; /* by name; SATA's are in SCSI's */
   unsigned max;
 };
 
 static const char *const prefix[NR_BUSES] = {
-  [BUS_VIRTIO] = "vd", [BUS_SCSI] = "sd", [BUS_IDE] = "hd",
-  [BUS_SATA] = "sd", [BUS_FLOPPY] = "fd",
+  [BUS_VIRTIO] = "vd", [BUS_SCSI] = "sd",   [BUS_IDE] = "hd",
+  [BUS_SATA] = "sd",   [BUS_FLOPPY] = "fd",
 };
 
 static void
@@ -333,14 +340,16 @@ disk_bus (struct alloc *a)
     if (m->machine == TARGET_MACHINE_Q35)
       return BUS_SATA;
     if (m->machine == TARGET_MACHINE_VIRT) {
-      model_warn (m, "target-bus", "This machine has no IDE: the disk is on "
+      model_warn (m, "target-bus",
+                  "This machine has no IDE: the disk is on "
                   "virtio-scsi and the guest may not find it.");
       return BUS_SCSI;
     }
     for (i = 0; i < IDE_UNITS; ++i)
       if (!a->unit[BUS_IDE][i])
         return BUS_IDE;
-    model_warn (m, "target-bus", "IDE has four units: the disk after them is "
+    model_warn (m, "target-bus",
+                "IDE has four units: the disk after them is "
                 "on SATA.");
     return BUS_SATA;
   case TARGET_BLOCK_VIRTIO_BLK:
@@ -377,26 +386,33 @@ place_disks (struct alloc *a, const struct vm *source, bool *oom, char **error)
     else if (strcmp (t->format, "qcow2") == 0)
       d->format = "qcow2";
     else
-      return target_error (error, "disk %zu: format \"%s\" is neither raw nor "
-                           "qcow2", i, t->format);
+      return target_error (error,
+                           "disk %zu: format \"%s\" is neither raw nor "
+                           "qcow2",
+                           i, t->format);
     d->facts = t;
     d->size = t->size;
     d->uri = nbd_uri_is (t->path);
     if (!d->uri && t->path[0] != '/' && strstr (t->path, "://"))
-      return target_error (error, "disk %zu: \"%s\" is neither a path nor an "
-                           "NBD URI", i, t->path);
+      return target_error (error,
+                           "disk %zu: \"%s\" is neither a path nor an "
+                           "NBD URI",
+                           i, t->path);
     /* A path is bytes, and must stay what it is or be refused. */
     d->path = text_utf8 (t->path, oom);
-    if (d->path && (strcmp (d->path, t->path) != 0 ||
-                    has_control (d->path)))
-      return target_error (error, "the path of disk %zu is not UTF-8 or has "
-                           "control characters: choose another", i);
+    if (d->path && (strcmp (d->path, t->path) != 0 || has_control (d->path)))
+      return target_error (error,
+                           "the path of disk %zu is not UTF-8 or has "
+                           "control characters: choose another",
+                           i);
     if (serial == NULL && source && i < source->nr_disks)
       serial = source->disks[i].serial;
     d->serial = copy_word (serial, oom);
     if (serial && *serial && !d->serial && !*oom)
-      model_warn (m, "target-serial", "The serial number of disk %zu has "
-                  "characters that cannot be kept: it is left out.", i);
+      model_warn (m, "target-serial",
+                  "The serial number of disk %zu has "
+                  "characters that cannot be kept: it is left out.",
+                  i);
     d->bus = disk_bus (a);
     place (a, d->bus, 0, &d->unit, d->dev);
   }
@@ -424,7 +440,8 @@ place_removables (struct alloc *a, const struct vm *source)
       d->kind = r->kind;
       if (r->kind == VM_FLOPPY) {
         if (!m->x86) {
-          model_warn (m, "target-floppy", "This machine has no floppy drive: "
+          model_warn (m, "target-floppy",
+                      "This machine has no floppy drive: "
                       "it is left out.");
           continue;
         }
@@ -447,7 +464,8 @@ place_removables (struct alloc *a, const struct vm *source)
           if (!a->unit[d->bus][u] && (free_unit == units || u == wanted))
             free_unit = u;
         if (free_unit == units) {
-          model_warn (m, "target-drive", "There is no room for one of the "
+          model_warn (m, "target-drive",
+                      "There is no room for one of the "
                       "source's removable drives: it is left out.");
           continue;
         }
@@ -457,7 +475,8 @@ place_removables (struct alloc *a, const struct vm *source)
         u = wanted;
       place (a, d->bus, u, &d->unit, d->dev);
       if (slotted && d->unit != wanted)
-        model_warn (m, "target-drive", "The slot of a removable drive is "
+        model_warn (m, "target-drive",
+                    "The slot of a removable drive is "
                     "taken by a disk: the drive may get another name.");
       n++;
     }
@@ -522,11 +541,11 @@ copy_mac (const struct model *m, const char *s, bool *oom)
   if (s == NULL || *s == '\0')
     return NULL;
   if (strlen (s) != 17 ||
-      sscanf (s, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3],
-              &b[4], &b[5], &tail) != 6 ||
-      s[strspn (s, "0123456789abcdefABCDEF:")] != '\0' ||
-      (b[0] & 1) != 0) {
-    model_warn (m, "target-mac", "The MAC address of a NIC is not one that a "
+      sscanf (s, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4],
+              &b[5], &tail) != 6 ||
+      s[strspn (s, "0123456789abcdefABCDEF:")] != '\0' || (b[0] & 1) != 0) {
+    model_warn (m, "target-mac",
+                "The MAC address of a NIC is not one that a "
                 "machine can have: the target makes one up.");
     return NULL;
   }
@@ -547,7 +566,7 @@ set_nic (struct model *m, struct model_nic *d, const struct vm_nic *n,
   const struct target_facts *f = m->facts;
   const char *vnet = n->vnet && *n->vnet ? n->vnet : "default";
   enum target_map_kind kind = n->kind == VM_NIC_BRIDGE ? TARGET_MAP_BRIDGE
-    : TARGET_MAP_NETWORK;
+                                                       : TARGET_MAP_NETWORK;
   const struct target_map *best = NULL;
   size_t i;
 
@@ -596,10 +615,13 @@ const char *
 model_nic_model (const struct model *m)
 {
   switch (m->facts->net) {
-  case TARGET_NET_E1000: return "e1000";
-  case TARGET_NET_RTL8139: return "rtl8139";
+  case TARGET_NET_E1000:
+    return "e1000";
+  case TARGET_NET_RTL8139:
+    return "rtl8139";
   case TARGET_NET_VIRTIO:
-  default: return "virtio";
+  default:
+    return "virtio";
   }
 }
 
@@ -616,9 +638,10 @@ set_boot_order (struct model *m, const struct vm *source)
 
   if (f->boot_disk >= 0 && (size_t)f->boot_disk < m->nr_disks)
     m->disks[f->boot_disk].boot = next++;
-#define ORDER(array, nr, i)                                             \
-  (source && (i) < source->nr && source->array[i].boot_order > 0        \
-   ? (unsigned)source->array[i].boot_order : UINT32_MAX)
+#define ORDER(array, nr, i) \
+  (source && (i) < source->nr && source->array[i].boot_order > 0 \
+     ? (unsigned)source->array[i].boot_order \
+     : UINT32_MAX)
   for (; next <= m->nr_disks; ++next) {
     best = m->nr_disks;
     for (i = 0; i < m->nr_disks; ++i)
@@ -626,7 +649,7 @@ set_boot_order (struct model *m, const struct vm *source)
           (best == m->nr_disks ||
            ORDER (disks, nr_disks, i) < ORDER (disks, nr_disks, best)))
         best = i;
-    if (best == m->nr_disks)    /* cannot happen: invariant 3 */
+    if (best == m->nr_disks) /* cannot happen: invariant 3 */
       return;
     m->disks[best].boot = next;
   }
@@ -668,8 +691,10 @@ model_new (const struct vm *source, const struct target_facts *facts,
   if (m->name == NULL)
     oom = true;
   else if (name && strcmp (m->name, name) != 0)
-    model_warn (m, "target-name", "The name of the machine has characters "
-                "that targets do not allow: \"%s\" is used.", m->name);
+    model_warn (m, "target-name",
+                "The name of the machine has characters "
+                "that targets do not allow: \"%s\" is used.",
+                m->name);
   if (source) {
     m->uuid = copy_uuid (source->uuid, &oom);
     m->genid = copy_uuid (source->genid, &oom);
@@ -740,8 +765,7 @@ model_derive_uuid (const struct model *m, const char *what, unsigned i,
   for (k = 0; k < 4; ++k) {
     CLEANUP_FREE char *s = NULL;
 
-    if (asprintf (&s, "%u/%s/%u/%s/%s/%s", k, what, i,
-                  m->uuid ? m->uuid : "",
+    if (asprintf (&s, "%u/%s/%u/%s/%s/%s", k, what, i, m->uuid ? m->uuid : "",
                   m->nr_nics > 0 && m->nics[0].mac ? m->nics[0].mac : "",
                   m->title) == -1) {
       s = NULL;
@@ -760,8 +784,8 @@ bool
 nbd_uri_is (const char *s)
 {
   return strncmp (s, "nbd://", 6) == 0 || strncmp (s, "nbds://", 7) == 0 ||
-    strncmp (s, "nbd+unix://", 11) == 0 ||
-    strncmp (s, "nbds+unix://", 12) == 0;
+         strncmp (s, "nbd+unix://", 11) == 0 ||
+         strncmp (s, "nbds+unix://", 12) == 0;
 }
 
 void

@@ -11,19 +11,18 @@
 
 #include "target.h"
 
-enum bus { BUS_VIRTIO = 0, BUS_SCSI, BUS_IDE, BUS_SATA, BUS_FLOPPY,
-           NR_BUSES };
+enum bus { BUS_VIRTIO = 0, BUS_SCSI, BUS_IDE, BUS_SATA, BUS_FLOPPY, NR_BUSES };
 
 struct model_disk {
   char *path;
-  const char *format;           /* static: "raw", "qcow2" */
-  bool uri;                     /* path is an NBD URI */
+  const char *format; /* static: "raw", "qcow2" */
+  bool uri;           /* path is an NBD URI */
   uint64_t size;
   char *serial;
   enum bus bus;
-  unsigned unit;                /* on that bus, from 0 */
-  char dev[16];                 /* "vda"; unique in the machine */
-  unsigned boot;                /* from 1, unique, dense */
+  unsigned unit; /* on that bus, from 0 */
+  char dev[16];  /* "vda"; unique in the machine */
+  unsigned boot; /* from 1, unique, dense */
   const struct target_disk *facts;
 };
 
@@ -35,34 +34,34 @@ struct model_removable {
 };
 
 struct model_nic {
-  char *mac;                    /* lower case, or NULL */
+  char *mac; /* lower case, or NULL */
   enum vm_nic_kind kind;
   char *vnet;
-  unsigned boot;                /* 0 = not booted from */
+  unsigned boot; /* 0 = not booted from */
 };
 
 struct model {
   const struct target_facts *facts;
-  char *name, *title;           /* title: the name, only made UTF-8 */
-  char *uuid, *genid;           /* well formed, lower case, or NULL */
+  char *name, *title; /* title: the name, only made UTF-8 */
+  char *uuid, *genid; /* well formed, lower case, or NULL */
   char *hypervisor;
-  const char *arch;             /* "x86_64", "i686", "aarch64", ... */
+  const char *arch; /* "x86_64", "i686", "aarch64", ... */
   bool x86;
   enum target_machine machine;
-  bool transitional;            /* say so for every virtio device */
-  uint64_t memory;              /* bytes, a multiple of 1 MiB */
+  bool transitional; /* say so for every virtio device */
+  uint64_t memory;   /* bytes, a multiple of 1 MiB */
   unsigned vcpus;
   unsigned sockets, cores, threads; /* all 0 = no topology */
   char *cpu_model, *cpu_vendor;
   bool uefi, secure_boot;
-  const char *tpm_model;        /* static, NULL = no TPM */
+  const char *tpm_model; /* static, NULL = no TPM */
   const char *tpm_version;
   bool windows;
-  const char *sound;            /* static, one of libvirt's, or NULL */
-  char *display_type;           /* "vnc", "spice", "window" */
+  const char *sound;  /* static, one of libvirt's, or NULL */
+  char *display_type; /* "vnc", "spice", "window" */
   char *display_keymap, *display_password, *display_listen;
   char *display_listen_type;
-  int display_port;             /* > 0, or -1 = automatic */
+  int display_port; /* > 0, or -1 = automatic */
   struct model_disk *disks;
   size_t nr_disks;
   struct model_removable *removables;
@@ -73,12 +72,11 @@ struct model {
 
 /* NULL with *error set on failure. */
 extern struct model *model_new (const struct vm *source,
-                                const struct target_facts *facts,
-                                char **error);
+                                const struct target_facts *facts, char **error);
 extern void model_free (struct model *m);
 
-extern void model_warn (const struct model *m, const char *code,
-                        const char *fmt, ...)
+extern void
+model_warn (const struct model *m, const char *code, const char *fmt, ...)
   __attribute__ ((format (printf, 3, 4)));
 
 /* How many units of BUS are used: the highest, plus one. */
@@ -96,10 +94,10 @@ extern void model_derive_uuid (const struct model *m, const char *what,
 /* An NBD URI taken apart.  Strings are allocated. */
 struct nbd_uri {
   bool tls;
-  char *socket;                 /* or: */
+  char *socket; /* or: */
   char *host;
   int port;
-  char *export;                 /* never NULL */
+  char *export; /* never NULL */
 };
 extern bool nbd_uri_is (const char *s);
 extern int nbd_uri_parse (const char *s, struct nbd_uri *out, char **error);

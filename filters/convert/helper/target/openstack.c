@@ -30,10 +30,16 @@ static const char *
 os_distro (const char *distro)
 {
   /* Nova's names, where they are not those of os-release. */
-  static const struct { const char *from, *to; } map[] = {
-    { "archlinux", "arch" }, { "opensuse-leap", "opensuse" },
-    { "opensuse-tumbleweed", "opensuse" }, { "ol", "oraclelinux" },
-    { "redhat-based", "rhel" }, { "rhel", "rhel" }, { "sled", "sled" },
+  static const struct {
+    const char *from, *to;
+  } map[] = {
+    { "archlinux", "arch" },
+    { "opensuse-leap", "opensuse" },
+    { "opensuse-tumbleweed", "opensuse" },
+    { "ol", "oraclelinux" },
+    { "redhat-based", "rhel" },
+    { "rhel", "rhel" },
+    { "sled", "sled" },
   };
   size_t i;
 
@@ -55,14 +61,17 @@ properties (const struct model *m)
   json_put (o, "vm_mode", "hvm");
   /* One property for all disks: what the first one is on. */
   if (m->nr_disks > 0)
-    bus = m->disks[0].bus == BUS_SCSI ? "scsi" :
-      m->disks[0].bus == BUS_IDE ? "ide" :
-      m->disks[0].bus == BUS_SATA ? "sata" : "virtio";
+    bus = m->disks[0].bus == BUS_SCSI   ? "scsi"
+          : m->disks[0].bus == BUS_IDE  ? "ide"
+          : m->disks[0].bus == BUS_SATA ? "sata"
+                                        : "virtio";
   json_put (o, "hw_disk_bus", bus);
   if (strcmp (bus, "scsi") == 0)
     json_put (o, "hw_scsi_model", "virtio-scsi");
-  json_put (o, "hw_cdrom_bus", m->machine == TARGET_MACHINE_I440FX ? "ide" :
-            m->machine == TARGET_MACHINE_Q35 ? "sata" : "scsi");
+  json_put (o, "hw_cdrom_bus",
+            m->machine == TARGET_MACHINE_I440FX ? "ide"
+            : m->machine == TARGET_MACHINE_Q35  ? "sata"
+                                                : "scsi");
   json_put (o, "hw_vif_model", vif);
   json_put (o, "hw_video_model", m->x86 ? "vga" : "virtio");
   if (m->machine != TARGET_MACHINE_VIRT)
@@ -133,10 +142,12 @@ target_write_openstack (const struct vm *source, const struct target_facts *f,
     uint64_t gib = (d->size + GiB - 1) / GiB;
 
     if (d->uri)
-      model_warn (m, "target-upload", "Disk %zu is on an NBD server: copy it "
-                  "to a file before it is uploaded.", i);
-    if ((i == 0 ? asprintf (&name, "%s", m->name) :
-         asprintf (&name, "%s-disk%zu", m->name, i + 1)) == -1)
+      model_warn (m, "target-upload",
+                  "Disk %zu is on an NBD server: copy it "
+                  "to a file before it is uploaded.",
+                  i);
+    if ((i == 0 ? asprintf (&name, "%s", m->name)
+                : asprintf (&name, "%s-disk%zu", m->name, i + 1)) == -1)
       name = NULL;
     json_put (o, "name", name);
     json_put (o, "file", d->path);
@@ -162,7 +173,8 @@ target_write_openstack (const struct vm *source, const struct target_facts *f,
     json_push_uint (c, m->memory >> 20);
     json_push (c, "--min-disk");
     json_push_uint (c, gib);
-    json_object_object_foreach (props, key, val) {
+    json_object_object_foreach (props, key, val)
+    {
       CLEANUP_FREE char *p = NULL;
 
       if (asprintf (&p, "--property=%s=%s", key,

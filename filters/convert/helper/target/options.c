@@ -24,9 +24,9 @@ set_string (char **p, const char *value, char **error)
 }
 
 static int
-add_map (struct target_options *o, enum target_map_kind kind,
-         const char *from, size_t from_len, enum vm_nic_kind to_kind,
-         const char *to, char **error)
+add_map (struct target_options *o, enum target_map_kind kind, const char *from,
+         size_t from_len, enum vm_nic_kind to_kind, const char *to,
+         char **error)
 {
   struct target_map *p;
   char *f = from ? strndup (from, from_len) : NULL, *t = strdup (to);
@@ -51,8 +51,9 @@ add_map (struct target_options *o, enum target_map_kind kind,
     free (t);
     return target_error (error, "out of memory");
   }
-  p[o->nr_maps++] = (struct target_map) { .kind = kind, .from = f,
-                                          .to_kind = to_kind, .to = t };
+  p[o->nr_maps++] = (struct target_map){
+    .kind = kind, .from = f, .to_kind = to_kind, .to = t
+  };
   return 1;
 }
 
@@ -83,8 +84,7 @@ set_mac (struct target_options *o, const char *value, char **error)
   for (i = 0; p && i < 17; ++i) {
     char c = value[i];
 
-    if (i % 3 == 2 ? c != ':' :
-        strchr ("0123456789abcdefABCDEF", c) == NULL)
+    if (i % 3 == 2 ? c != ':' : strchr ("0123456789abcdefABCDEF", c) == NULL)
       p = NULL;
     mac[i] = c >= 'A' && c <= 'F' ? c + ('a' - 'A') : c;
   }
@@ -98,8 +98,10 @@ set_mac (struct target_options *o, const char *value, char **error)
   else
     p = NULL;
   if (p == NULL || *p == '\0')
-    return target_error (error, "expected MAC:network:NAME or "
-                         "MAC:bridge:NAME, not \"%s\"", value);
+    return target_error (error,
+                         "expected MAC:network:NAME or "
+                         "MAC:bridge:NAME, not \"%s\"",
+                         value);
   return add_map (o, TARGET_MAP_MAC, mac, 17, kind, p, error);
 }
 
@@ -131,8 +133,10 @@ target_options_set (struct target_options *o, const char *name,
   }
   if (strcmp (name, "output-allocation") == 0) {
     if (strcmp (value, "sparse") != 0 && strcmp (value, "preallocated") != 0)
-      return target_error (error, "expected sparse or preallocated, not "
-                           "\"%s\"", value);
+      return target_error (error,
+                           "expected sparse or preallocated, not "
+                           "\"%s\"",
+                           value);
     o->preallocated = strcmp (value, "preallocated") == 0;
     return 1;
   }

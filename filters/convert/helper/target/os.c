@@ -55,16 +55,20 @@ static const struct {
 static const char *
 family (const char *type, const char *distro)
 {
-  static const struct { const char *distro, *family; } map[] = {
-    { "rhel", "rhel" }, { "centos", "rhel" }, { "redhat-based", "rhel" },
-    { "scientificlinux", "rhel" }, { "oraclelinux", "rhel" },
-    { "ol", "rhel" }, { "rocky", "rhel" }, { "almalinux", "rhel" },
-    { "circle", "rhel" }, { "eurolinux", "rhel" },
-    { "fedora", "fedora" },
-    { "sles", "suse" }, { "sled", "suse" }, { "suse-based", "suse" },
+  static const struct {
+    const char *distro, *family;
+  } map[] = {
+    { "rhel", "rhel" },         { "centos", "rhel" },
+    { "redhat-based", "rhel" }, { "scientificlinux", "rhel" },
+    { "oraclelinux", "rhel" },  { "ol", "rhel" },
+    { "rocky", "rhel" },        { "almalinux", "rhel" },
+    { "circle", "rhel" },       { "eurolinux", "rhel" },
+    { "fedora", "fedora" },     { "sles", "suse" },
+    { "sled", "suse" },         { "suse-based", "suse" },
     { "opensuse", "opensuse" }, { "opensuse-leap", "opensuse" },
-    { "debian", "debian" }, { "devuan", "debian" }, { "kalilinux", "" },
-    { "ubuntu", "ubuntu" }, { "linuxmint", "" },
+    { "debian", "debian" },     { "devuan", "debian" },
+    { "kalilinux", "" },        { "ubuntu", "ubuntu" },
+    { "linuxmint", "" },
   };
   size_t i;
 
@@ -80,8 +84,8 @@ static bool
 is_x86 (const char *arch)
 {
   return arch == NULL || strcmp (arch, "x86_64") == 0 ||
-    strcmp (arch, "unknown") == 0 ||
-    (strlen (arch) == 4 && arch[0] == 'i' && strcmp (arch + 2, "86") == 0);
+         strcmp (arch, "unknown") == 0 ||
+         (strlen (arch) == 4 && arch[0] == 'i' && strcmp (arch + 2, "86") == 0);
 }
 
 void
@@ -98,7 +102,7 @@ target_default_os (const char *type, const char *distro, int major,
     out->machine = TARGET_MACHINE_VIRT;
     return;
   }
-  if (major <= 0)               /* rolling, or not known */
+  if (major <= 0) /* rolling, or not known */
     return;
   for (i = 0; i < V2V_ARRAY_SIZE (table); ++i)
     if (strcmp (f, table[i].distro) == 0 && major >= table[i].major) {
@@ -152,8 +156,8 @@ target_lookup_os (const char *short_id, const char *type, const char *distro,
     out->osinfo_id = strdup (osinfo_entity_get_id (OSINFO_ENTITY (os)));
     if (is_x86 (arch)) {
       devices = osinfo_os_get_all_devices (os, NULL);
-      out->machine = has_device (devices, Q35) ? TARGET_MACHINE_Q35 :
-        TARGET_MACHINE_I440FX;
+      out->machine = has_device (devices, Q35) ? TARGET_MACHINE_Q35
+                                               : TARGET_MACHINE_I440FX;
       out->virtio_1_0 = has_device (devices, VIRTIO_1_0_NET);
       g_object_unref (devices);
     }

@@ -26,13 +26,15 @@
 #include "xml.h"
 
 #define OVF "http://schemas.dmtf.org/ovf/envelope/1"
-#define RASD "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/" \
+#define RASD \
+  "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/" \
   "CIM_ResourceAllocationSettingData"
-#define VSSD "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/" \
+#define VSSD \
+  "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/" \
   "CIM_VirtualSystemSettingData"
 
 #define GiB (UINT64_C (1) << 30)
-#define MAX_DISKS 23            /* of oVirt */
+#define MAX_DISKS 23 /* of oVirt */
 
 struct os {
   const char *name;
@@ -49,8 +51,8 @@ static bool
 is_rhel (const char *distro)
 {
   static const char *const family[] = {
-    "rhel", "centos", "redhat-based", "scientificlinux", "oraclelinux", "ol",
-    "rocky", "almalinux", "circle",
+    "rhel", "centos", "redhat-based", "scientificlinux", "oraclelinux",
+    "ol",   "rocky",  "almalinux",    "circle",
   };
   size_t i;
 
@@ -77,7 +79,8 @@ windows_os (const struct model *m, bool x64)
     const char *osinfo;
     struct os os;
   } nt10[] = {
-    { "win10", { "windows_10x64", 27 } }, { "win11", { "windows_11", 36 } },
+    { "win10", { "windows_10x64", 27 } },
+    { "win11", { "windows_11", 36 } },
     { "win2k16", { "windows_2016x64", 29 } },
     { "win2k19", { "windows_2019x64", 31 } },
     { "win2k22", { "windows_2022", 37 } },
@@ -86,40 +89,41 @@ windows_os (const struct model *m, bool x64)
 
   switch (f->major * 10 + f->minor) {
   case 51:
-    return (struct os) { "WindowsXP", 1 };
+    return (struct os){ "WindowsXP", 1 };
   case 52:
     if (has (f->product_name, "XP"))
-      return (struct os) { "WindowsXP", 1 };
-    return x64 ? (struct os) { "Windows2003x64", 10 } :
-      (struct os) { "Windows2003", 3 };
+      return (struct os){ "WindowsXP", 1 };
+    return x64 ? (struct os){ "Windows2003x64", 10 }
+               : (struct os){ "Windows2003", 3 };
   case 60:
-    return x64 ? (struct os) { "Windows2008x64", 16 } :
-      (struct os) { "Windows2008", 4 };
+    return x64 ? (struct os){ "Windows2008x64", 16 }
+               : (struct os){ "Windows2008", 4 };
   case 61:
     if (!x64)
-      return (struct os) { "Windows7", 11 };
-    return client ? (struct os) { "Windows7x64", 12 } :
-      (struct os) { "Windows2008R2x64", 17 };
+      return (struct os){ "Windows7", 11 };
+    return client ? (struct os){ "Windows7x64", 12 }
+                  : (struct os){ "Windows2008R2x64", 17 };
   case 62:
   case 63:
     if (!x64)
-      return (struct os) { "windows_8", 20 };
+      return (struct os){ "windows_8", 20 };
     if (client)
-      return (struct os) { "windows_8x64", 21 };
-    return f->minor == 2 ? (struct os) { "windows_2012x64", 23 } :
-      (struct os) { "windows_2012R2x64", 25 };
+      return (struct os){ "windows_8x64", 21 };
+    return f->minor == 2 ? (struct os){ "windows_2012x64", 23 }
+                         : (struct os){ "windows_2012R2x64", 25 };
   case 100:
     if (!x64)
-      return (struct os) { "windows_10", 26 };
+      return (struct os){ "windows_10", 26 };
     for (i = 0; f->osinfo && i < V2V_ARRAY_SIZE (nt10); ++i)
       if (strcmp (f->osinfo, nt10[i].osinfo) == 0)
         return nt10[i].os;
-    model_warn (m, "target-os", "oVirt has no id for this version of "
+    model_warn (m, "target-os",
+                "oVirt has no id for this version of "
                 "Windows: the nearest older one is used.");
-    return client ? (struct os) { "windows_11", 36 } :
-      (struct os) { "windows_2022", 37 };
+    return client ? (struct os){ "windows_11", 36 }
+                  : (struct os){ "windows_2022", 37 };
   default:
-    return (struct os) { NULL, 0 };
+    return (struct os){ NULL, 0 };
   }
 }
 
@@ -132,54 +136,54 @@ linux_os (const struct model *m, bool x64, bool ppc, bool s390x)
 
   if (is_rhel (d)) {
     if (major == 4)
-      return x64 ? (struct os) { "RHEL4x64", 14 } : (struct os) { "RHEL4", 8 };
+      return x64 ? (struct os){ "RHEL4x64", 14 } : (struct os){ "RHEL4", 8 };
     if (major == 5)
-      return x64 ? (struct os) { "RHEL5x64", 13 } : (struct os) { "RHEL5", 7 };
+      return x64 ? (struct os){ "RHEL5x64", 13 } : (struct os){ "RHEL5", 7 };
     if (major == 6 && ppc)
-      return f->minor >= 9 ? (struct os) { "rhel_6_9_plus_ppc64", 1007 } :
-        (struct os) { "rhel_6_ppc64", 1003 };
+      return f->minor >= 9 ? (struct os){ "rhel_6_9_plus_ppc64", 1007 }
+                           : (struct os){ "rhel_6_ppc64", 1003 };
     if (major == 6)
-      return x64 ? (struct os) { "RHEL6x64", 19 } :
-        (struct os) { "RHEL6", 18 };
+      return x64 ? (struct os){ "RHEL6x64", 19 } : (struct os){ "RHEL6", 18 };
     if (major == 7 && x64)
-      return (struct os) { "rhel_7x64", 24 };
+      return (struct os){ "rhel_7x64", 24 };
     if (major == 7 && ppc)
-      return (struct os) { "rhel_7_ppc64", 1006 };
+      return (struct os){ "rhel_7_ppc64", 1006 };
     if (major == 7 && s390x)
-      return (struct os) { "rhel_7_s390x", 2003 };
+      return (struct os){ "rhel_7_s390x", 2003 };
   }
   if ((strcmp (d, "sles") == 0 || strcmp (d, "sled") == 0 ||
-       strcmp (d, "suse-based") == 0) && major >= 11) {
+       strcmp (d, "suse-based") == 0) &&
+      major >= 11) {
     if (ppc)
-      return (struct os) { "sles_11_ppc64", 1004 };
+      return (struct os){ "sles_11_ppc64", 1004 };
     if (s390x && major >= 12)
-      return (struct os) { "sles_12_s390x", 2004 };
+      return (struct os){ "sles_12_s390x", 2004 };
     if (x64)
-      return (struct os) { "sles_11", 1193 };
+      return (struct os){ "sles_11", 1193 };
   }
   if (strcmp (d, "debian") == 0 && major >= 7 && !ppc && !s390x)
-    return (struct os) { "debian_7", 1300 };
+    return (struct os){ "debian_7", 1300 };
   if (strcmp (d, "ubuntu") == 0) {
     if (major >= 14 && ppc)
-      return (struct os) { "ubuntu_14_04_ppc64", 1005 };
+      return (struct os){ "ubuntu_14_04_ppc64", 1005 };
     if (major >= 16 && s390x)
-      return (struct os) { "ubuntu_16_04_s390x", 2005 };
+      return (struct os){ "ubuntu_16_04_s390x", 2005 };
     if (!ppc && !s390x) {
       if (major >= 14)
-        return (struct os) { "ubuntu_14_04", 1256 };
+        return (struct os){ "ubuntu_14_04", 1256 };
       if (major == 13)
-        return f->minor >= 10 ? (struct os) { "ubuntu_13_10", 1255 } :
-          (struct os) { "ubuntu_13_04", 1254 };
+        return f->minor >= 10 ? (struct os){ "ubuntu_13_10", 1255 }
+                              : (struct os){ "ubuntu_13_04", 1254 };
       if (major == 12)
-        return f->minor >= 10 ? (struct os) { "ubuntu_12_10", 1253 } :
-          (struct os) { "ubuntu_12_04", 1252 };
+        return f->minor >= 10 ? (struct os){ "ubuntu_12_10", 1253 }
+                              : (struct os){ "ubuntu_12_04", 1252 };
     }
   }
   if (ppc)
-    return (struct os) { "other_linux_ppc64", 1002 };
+    return (struct os){ "other_linux_ppc64", 1002 };
   if (s390x)
-    return (struct os) { "other_linux_s390x", 2002 };
-  return (struct os) { "OtherLinux", 5 };
+    return (struct os){ "other_linux_s390x", 2002 };
+  return (struct os){ "OtherLinux", 5 };
 }
 
 static struct os
@@ -196,7 +200,8 @@ ovirt_os (const struct model *m)
   else if (f->type && strcmp (f->type, "linux") == 0)
     os = linux_os (m, x64, ppc, s390x);
   if (os.name == NULL) {
-    model_warn (m, "target-os", "oVirt's name of this operating system is "
+    model_warn (m, "target-os",
+                "oVirt's name of this operating system is "
                 "not known: set it in the engine.");
     os.name = "Unassigned";
   }
@@ -207,30 +212,36 @@ ovirt_os (const struct model *m)
 static int
 cim_os (int ovirt)
 {
-  static const struct { int ovirt, cim; } map[] = {
-    { 1, 67 }, { 3, 69 }, { 10, 70 }, { 4, 76 }, { 16, 77 }, { 11, 105 },
-    { 12, 105 }, { 17, 103 }, { 20, 114 }, { 21, 115 }, { 23, 113 },
-    { 25, 116 }, { 26, 120 }, { 27, 121 }, { 29, 117 }, { 31, 122 },
-    { 7, 79 }, { 8, 79 }, { 18, 79 }, { 13, 80 }, { 14, 80 }, { 19, 80 },
-    { 24, 80 }, { 1003, 80 }, { 1006, 80 }, { 1007, 80 }, { 2003, 80 },
-    { 1193, 83 }, { 1004, 83 }, { 2004, 83 }, { 1300, 96 }, { 1252, 94 },
-    { 1253, 94 }, { 1254, 94 }, { 1255, 94 }, { 1256, 94 }, { 1005, 94 },
-    { 2005, 94 }, { 5, 36 }, { 1002, 36 }, { 2002, 36 },
+  static const struct {
+    int ovirt, cim;
+  } map[] = {
+    { 1, 67 },    { 3, 69 },    { 10, 70 },   { 4, 76 },    { 16, 77 },
+    { 11, 105 },  { 12, 105 },  { 17, 103 },  { 20, 114 },  { 21, 115 },
+    { 23, 113 },  { 25, 116 },  { 26, 120 },  { 27, 121 },  { 29, 117 },
+    { 31, 122 },  { 7, 79 },    { 8, 79 },    { 18, 79 },   { 13, 80 },
+    { 14, 80 },   { 19, 80 },   { 24, 80 },   { 1003, 80 }, { 1006, 80 },
+    { 1007, 80 }, { 2003, 80 }, { 1193, 83 }, { 1004, 83 }, { 2004, 83 },
+    { 1300, 96 }, { 1252, 94 }, { 1253, 94 }, { 1254, 94 }, { 1255, 94 },
+    { 1256, 94 }, { 1005, 94 }, { 2005, 94 }, { 5, 36 },    { 1002, 36 },
+    { 2002, 36 },
   };
   size_t i;
 
   for (i = 0; i < V2V_ARRAY_SIZE (map); ++i)
     if (map[i].ovirt == ovirt)
       return map[i].cim;
-  return 1;                     /* "Other" */
+  return 1; /* "Other" */
 }
 
 static int
 origin (const struct model *m)
 {
-  static const struct { const char *hv; int n; } map[] = {
-    { "vmware", 1 }, { "xen", 2 }, { "qemu", 7 }, { "kvm", 7 },
-    { "physical", 8 }, { "hyperv", 9 },
+  static const struct {
+    const char *hv;
+    int n;
+  } map[] = {
+    { "vmware", 1 }, { "xen", 2 },      { "qemu", 7 },
+    { "kvm", 7 },    { "physical", 8 }, { "hyperv", 9 },
   };
   size_t i;
 
@@ -259,12 +270,16 @@ static const char *
 disk_interface (enum bus bus)
 {
   switch (bus) {
-  case BUS_SCSI: return "VirtIO_SCSI";
-  case BUS_IDE: return "IDE";
-  case BUS_SATA: return "SATA";
+  case BUS_SCSI:
+    return "VirtIO_SCSI";
+  case BUS_IDE:
+    return "IDE";
+  case BUS_SATA:
+    return "SATA";
   case BUS_VIRTIO:
   case BUS_FLOPPY:
-  default: return "VirtIO";
+  default:
+    return "VirtIO";
   }
 }
 
@@ -293,8 +308,8 @@ disk_ids (const struct model *m, size_t i, struct ids *ids)
   base = base ? base + 1 : path;
   n = strlen (base);
   snprintf (ids->href, sizeof ids->href, "%s",
-            m->disks[i].uri || n == 0 || n >= sizeof ids->href ? ids->volume :
-            base);
+            m->disks[i].uri || n == 0 || n >= sizeof ids->href ? ids->volume
+                                                               : base);
 }
 
 static void
@@ -309,10 +324,11 @@ write_references (struct xml *x, const struct model *m)
     const struct model_disk *d = &m->disks[i];
 
     disk_ids (m, i, &ids);
-    snprintf (size, sizeof size, "%llu", (unsigned long long)
-              (d->facts->allocated ? d->facts->allocated : d->size));
+    snprintf (size, sizeof size, "%llu",
+              (unsigned long long)(d->facts->allocated ? d->facts->allocated
+                                                       : d->size));
     xmlw_leaf (x, "File", "ovf:href", ids.href, "ovf:id", ids.volume,
-              "ovf:size", size, NULL);
+               "ovf:size", size, NULL);
   }
   xmlw_close (x);
 }
@@ -333,21 +349,19 @@ write_disk_section (struct xml *x, const struct model *m)
     disk_ids (m, i, &ids);
     snprintf (capacity, sizeof capacity, "%llu",
               (unsigned long long)((d->size + GiB - 1) / GiB));
-    snprintf (populated, sizeof populated, "%llu", (unsigned long long)
-              (d->facts->allocated ? d->facts->allocated : d->size));
+    snprintf (populated, sizeof populated, "%llu",
+              (unsigned long long)(d->facts->allocated ? d->facts->allocated
+                                                       : d->size));
     xmlw_leaf (x, "Disk", "ovf:diskId", ids.disk, "ovf:fileRef", ids.volume,
-              "ovf:capacity", capacity,
-              "ovf:capacityAllocationUnits", "byte * 2^30",
-              "ovf:populatedSize", populated,
-              "ovf:format", qcow2 ?
-              "http://www.gnome.org/~markmc/qcow-image-format.html" :
-              "http://www.vmware.com/specifications/vmdk.html#sparse",
-              "ovf:volume-format", qcow2 ? "COW" : "RAW",
-              "ovf:volume-type", d->facts->preallocated ? "Preallocated" :
-              "Sparse",
-              "ovf:disk-interface", disk_interface (d->bus),
-              "ovf:boot", d->boot == 1 ? "true" : "false",
-              "ovf:disk-alias", m->name, NULL);
+               "ovf:capacity", capacity, "ovf:capacityAllocationUnits",
+               "byte * 2^30", "ovf:populatedSize", populated, "ovf:format",
+               qcow2 ? "http://www.gnome.org/~markmc/qcow-image-format.html"
+                     : "http://www.vmware.com/specifications/vmdk.html#sparse",
+               "ovf:volume-format", qcow2 ? "COW" : "RAW", "ovf:volume-type",
+               d->facts->preallocated ? "Preallocated" : "Sparse",
+               "ovf:disk-interface", disk_interface (d->bus), "ovf:boot",
+               d->boot == 1 ? "true" : "false", "ovf:disk-alias", m->name,
+               NULL);
   }
   xmlw_close (x);
 }
@@ -413,7 +427,7 @@ write_disk_items (struct xml *x, const struct model *m)
     snprintf (caption, sizeof caption, "Drive %zu", i + 1);
     open_item (x, caption, ids.volume, 17);
     xmlw_text (x, "rasd:ResourceSubType", "%s",
-              disk_interface (m->disks[i].bus));
+               disk_interface (m->disks[i].bus));
     xmlw_text (x, "rasd:HostResource", "ovf:/disk/%s", ids.disk);
     if (text_is_uuid (m->facts->storage_domain))
       xmlw_text (x, "rasd:StorageId", "%s", m->facts->storage_domain);
@@ -431,8 +445,9 @@ write_disk_items (struct xml *x, const struct model *m)
 static void
 write_nic_items (struct xml *x, const struct model *m)
 {
-  int subtype = m->facts->net == TARGET_NET_RTL8139 ? 1 :
-    m->facts->net == TARGET_NET_E1000 ? 2 : 3;
+  int subtype = m->facts->net == TARGET_NET_RTL8139 ? 1
+                : m->facts->net == TARGET_NET_E1000 ? 2
+                                                    : 3;
   size_t i;
   char id[37], caption[64];
 
@@ -464,7 +479,7 @@ write_hardware (struct xml *x, const struct model *m)
 
   xmlw_open (x, "VirtualHardwareSection", NULL);
   xmlw_text (x, "Info", "%u CPU, %llu MiB of memory", m->vcpus,
-            (unsigned long long)(m->memory >> 20));
+             (unsigned long long)(m->memory >> 20));
   xmlw_open (x, "Item", NULL);
   xmlw_text (x, "rasd:Caption", "%u virtual CPU", m->vcpus);
   xmlw_text (x, "rasd:Description", "Number of virtual CPUs");
@@ -477,13 +492,13 @@ write_hardware (struct xml *x, const struct model *m)
 
   xmlw_open (x, "Item", NULL);
   xmlw_text (x, "rasd:Caption", "%llu MB of memory",
-            (unsigned long long)(m->memory >> 20));
+             (unsigned long long)(m->memory >> 20));
   xmlw_text (x, "rasd:Description", "Memory Size");
   xmlw_text (x, "rasd:InstanceID", "2");
   xmlw_text (x, "rasd:ResourceType", "4");
   xmlw_text (x, "rasd:AllocationUnits", "byte * 2^20");
   xmlw_text (x, "rasd:VirtualQuantity", "%llu",
-            (unsigned long long)(m->memory >> 20));
+             (unsigned long long)(m->memory >> 20));
   xmlw_close (x);
 
   write_disk_items (x, m);
@@ -501,16 +516,18 @@ write_hardware (struct xml *x, const struct model *m)
   model_derive_uuid (m, "graphics", 0, id);
   open_item (x, "Graphical framebuffer", id, 26);
   xmlw_text (x, "Type", "graphics");
-  xmlw_text (x, "Device", strcmp (m->display_type, "spice") == 0 ? "spice" :
-            "vnc");
+  xmlw_text (x, "Device",
+             strcmp (m->display_type, "spice") == 0 ? "spice" : "vnc");
   xmlw_close (x);
 
-  if (m->sound && (strcmp (m->sound, "ac97") == 0 ||
-                   strcmp (m->sound, "ich6") == 0))
+  if (m->sound &&
+      (strcmp (m->sound, "ac97") == 0 || strcmp (m->sound, "ich6") == 0))
     other_item (x, m, "Sound device", "sound", m->sound, NULL, NULL);
   else if (m->sound)
-    model_warn (m, "target-sound", "oVirt has no sound card %s: the machine "
-                "has none.", m->sound);
+    model_warn (m, "target-sound",
+                "oVirt has no sound card %s: the machine "
+                "has none.",
+                m->sound);
   if (m->tpm_model)
     other_item (x, m, "TPM device", "tpm", "tpm", NULL, NULL);
   if (f->rng)
@@ -556,7 +573,8 @@ write_system (struct xml *x, const struct model *m)
     else
       bios = m->machine == TARGET_MACHINE_Q35 ? 1 : 0;
     if (m->uefi && m->machine == TARGET_MACHINE_I440FX)
-      model_warn (m, "target-machine", "oVirt has no UEFI on i440fx: the "
+      model_warn (m, "target-machine",
+                  "oVirt has no UEFI on i440fx: the "
                   "machine is q35.");
   }
   xmlw_text (x, "BiosType", "%d", bios);
@@ -568,8 +586,9 @@ write_system (struct xml *x, const struct model *m)
   snprintf (n, sizeof n, "%d", os.id);
   xmlw_attr (x, "ovirt:id", n);
   xmlw_attr (x, "ovf:required", "false");
-  xmlw_text (x, "Info", "%s", f->product_name && *f->product_name ?
-            f->product_name : "Guest operating system");
+  xmlw_text (x, "Info", "%s",
+             f->product_name && *f->product_name ? f->product_name
+                                                 : "Guest operating system");
   xmlw_text (x, "Description", "%s", os.name);
   xmlw_close (x);
   write_hardware (x, m);
@@ -592,18 +611,22 @@ target_write_ovf (const struct vm *source, const struct target_facts *f,
     return target_error (error, "out of memory");
   }
   if (m->nr_disks > MAX_DISKS)
-    model_warn (m, "target-disks", "oVirt attaches at most %d disks to a "
-                "machine.", MAX_DISKS);
+    model_warn (m, "target-disks",
+                "oVirt attaches at most %d disks to a "
+                "machine.",
+                MAX_DISKS);
   if (m->nr_removables > 0)
-    model_warn (m, "target-drive", "Removable drives are left out: the engine "
+    model_warn (m, "target-drive",
+                "Removable drives are left out: the engine "
                 "adds a CD-ROM drive of its own.");
   if (m->display_password && m->display_password[0])
-    model_warn (m, "target-password", "The password of the display is left "
+    model_warn (m, "target-password",
+                "The password of the display is left "
                 "out: the engine sets its own.");
   xmlw_open (x, "ovf:Envelope", "xmlns", OVF, "xmlns:ovf", OVF, "xmlns:rasd",
-            RASD, "xmlns:vssd", VSSD, "xmlns:xsi",
-            "http://www.w3.org/2001/XMLSchema-instance", "xmlns:ovirt",
-            "http://www.ovirt.org/ovf", "ovf:version", "4.2.0.0", NULL);
+             RASD, "xmlns:vssd", VSSD, "xmlns:xsi",
+             "http://www.w3.org/2001/XMLSchema-instance", "xmlns:ovirt",
+             "http://www.ovirt.org/ovf", "ovf:version", "4.2.0.0", NULL);
   write_references (x, m);
   write_network_section (x, m);
   write_disk_section (x, m);

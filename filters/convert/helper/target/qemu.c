@@ -40,7 +40,7 @@
 struct script {
   FILE *fp;
   const struct model *m;
-  char *aux;                    /* stem of the script's own files */
+  char *aux; /* stem of the script's own files */
   bool failed;
 };
 
@@ -114,8 +114,9 @@ static const char *
 virtio (const struct model *m, const char *name, char buf[64])
 {
   snprintf (buf, 64, "%s-%s", name,
-            strcmp (m->arch, "s390x") == 0 ? "ccw" :
-            m->transitional ? "pci-transitional" : "pci");
+            strcmp (m->arch, "s390x") == 0 ? "ccw"
+            : m->transitional              ? "pci-transitional"
+                                           : "pci");
   return buf;
 }
 
@@ -123,29 +124,27 @@ static void
 write_head (struct script *s)
 {
   const struct model *m = s->m;
-  const char *arch = strcmp (m->arch, "i686") == 0 ? "i386" :
-    strcmp (m->arch, "ppc64le") == 0 ? "ppc64" : m->arch;
+  const char *arch = strcmp (m->arch, "i686") == 0      ? "i386"
+                     : strcmp (m->arch, "ppc64le") == 0 ? "ppc64"
+                                                        : m->arch;
 
-  put (s,
-       "#!/bin/bash -\n"
-       "# Runs the converted machine with QEMU.  Made by nbdkit-v2v.\n");
+  put (s, "#!/bin/bash -\n"
+          "# Runs the converted machine with QEMU.  Made by nbdkit-v2v.\n");
   fprintf (s->fp, "# Machine: %s\n", m->name);
-  put (s,
-       "#\n"
-       "# Arguments are passed on to QEMU, after all others.  Environment:\n"
-       "#   QEMU         the program to run\n"
-       "#   V2V_ACCEL    accelerators to try, \"kvm:tcg\"\n"
-       "#   V2V_DISPLAY  value of -display, such as \"none\" or \"gtk\"\n"
-       "#   V2V_SERIAL   value of -serial, such as \"none\" or \"stdio\"\n"
-       "#   V2V_NET0, V2V_NET1, ...  backend of a NIC, such as\n"
-       "#                \"bridge,br=br0\"; \"user\" if not given\n"
-       "set -euo pipefail\n"
-       "cd -- \"$(dirname -- \"${BASH_SOURCE[0]}\")\"\n");
+  put (s, "#\n"
+          "# Arguments are passed on to QEMU, after all others.  Environment:\n"
+          "#   QEMU         the program to run\n"
+          "#   V2V_ACCEL    accelerators to try, \"kvm:tcg\"\n"
+          "#   V2V_DISPLAY  value of -display, such as \"none\" or \"gtk\"\n"
+          "#   V2V_SERIAL   value of -serial, such as \"none\" or \"stdio\"\n"
+          "#   V2V_NET0, V2V_NET1, ...  backend of a NIC, such as\n"
+          "#                \"bridge,br=br0\"; \"user\" if not given\n"
+          "set -euo pipefail\n"
+          "cd -- \"$(dirname -- \"${BASH_SOURCE[0]}\")\"\n");
   fprintf (s->fp, "qemu=${QEMU:-qemu-system-%s}\n", arch);
-  put (s,
-       "args=(-no-user-config -nodefaults)\n"
-       "IFS=: read -r -a accels <<<\"${V2V_ACCEL:-kvm:tcg}\"\n"
-       "for a in \"${accels[@]}\"; do args+=(-accel \"$a\"); done\n\n");
+  put (s, "args=(-no-user-config -nodefaults)\n"
+          "IFS=: read -r -a accels <<<\"${V2V_ACCEL:-kvm:tcg}\"\n"
+          "for a in \"${accels[@]}\"; do args+=(-accel \"$a\"); done\n\n");
 }
 
 /* Pairs of code and template of the variables, as distributions ship
@@ -155,42 +154,37 @@ static const char *
 firmware_list (const struct model *m)
 {
   if (strcmp (m->arch, "aarch64") == 0)
-    return
-      "/usr/share/AAVMF/AAVMF_CODE.fd:/usr/share/AAVMF/AAVMF_VARS.fd\n"
-      "/usr/share/edk2/aarch64/QEMU_EFI-pflash.raw:"
-      "/usr/share/edk2/aarch64/vars-template-pflash.raw\n"
-      "/usr/share/qemu/aavmf-aarch64-code.bin:"
-      "/usr/share/qemu/aavmf-aarch64-vars.bin\n";
+    return "/usr/share/AAVMF/AAVMF_CODE.fd:/usr/share/AAVMF/AAVMF_VARS.fd\n"
+           "/usr/share/edk2/aarch64/QEMU_EFI-pflash.raw:"
+           "/usr/share/edk2/aarch64/vars-template-pflash.raw\n"
+           "/usr/share/qemu/aavmf-aarch64-code.bin:"
+           "/usr/share/qemu/aavmf-aarch64-vars.bin\n";
   if (strcmp (m->arch, "riscv64") == 0)
-    return
-      "/usr/share/qemu-efi-riscv64/RISCV_VIRT_CODE.fd:"
-      "/usr/share/qemu-efi-riscv64/RISCV_VIRT_VARS.fd\n"
-      "/usr/share/edk2/riscv/RISCV_VIRT_CODE.fd:"
-      "/usr/share/edk2/riscv/RISCV_VIRT_VARS.fd\n";
+    return "/usr/share/qemu-efi-riscv64/RISCV_VIRT_CODE.fd:"
+           "/usr/share/qemu-efi-riscv64/RISCV_VIRT_VARS.fd\n"
+           "/usr/share/edk2/riscv/RISCV_VIRT_CODE.fd:"
+           "/usr/share/edk2/riscv/RISCV_VIRT_VARS.fd\n";
   if (strcmp (m->arch, "i686") == 0)
-    return
-      "/usr/share/OVMF/OVMF32_CODE_4M.fd:/usr/share/OVMF/OVMF32_VARS_4M.fd\n"
-      "/usr/share/OVMF/OVMF32_CODE_4M.secboot.fd:"
-      "/usr/share/OVMF/OVMF32_VARS_4M.fd\n"
-      "/usr/share/edk2/ovmf-ia32/OVMF_CODE.fd:"
-      "/usr/share/edk2/ovmf-ia32/OVMF_VARS.fd\n"
-      "/usr/share/edk2/ia32/OVMF_CODE.4m.fd:"
-      "/usr/share/edk2/ia32/OVMF_VARS.4m.fd\n";
+    return "/usr/share/OVMF/OVMF32_CODE_4M.fd:/usr/share/OVMF/OVMF32_VARS_4M.fd\n"
+           "/usr/share/OVMF/OVMF32_CODE_4M.secboot.fd:"
+           "/usr/share/OVMF/OVMF32_VARS_4M.fd\n"
+           "/usr/share/edk2/ovmf-ia32/OVMF_CODE.fd:"
+           "/usr/share/edk2/ovmf-ia32/OVMF_VARS.fd\n"
+           "/usr/share/edk2/ia32/OVMF_CODE.4m.fd:"
+           "/usr/share/edk2/ia32/OVMF_VARS.4m.fd\n";
   if (m->secure_boot)
-    return
-      "/usr/share/OVMF/OVMF_CODE_4M.ms.fd:/usr/share/OVMF/OVMF_VARS_4M.ms.fd\n"
-      "/usr/share/OVMF/OVMF_CODE.ms.fd:/usr/share/OVMF/OVMF_VARS.ms.fd\n"
-      "/usr/share/edk2/ovmf/OVMF_CODE.secboot.fd:"
-      "/usr/share/edk2/ovmf/OVMF_VARS.secboot.fd\n"
-      "/usr/share/qemu/ovmf-x86_64-smm-ms-code.bin:"
-      "/usr/share/qemu/ovmf-x86_64-smm-ms-vars.bin\n";
-  return
-    "/usr/share/OVMF/OVMF_CODE_4M.fd:/usr/share/OVMF/OVMF_VARS_4M.fd\n"
-    "/usr/share/OVMF/OVMF_CODE.fd:/usr/share/OVMF/OVMF_VARS.fd\n"
-    "/usr/share/edk2/ovmf/OVMF_CODE.fd:/usr/share/edk2/ovmf/OVMF_VARS.fd\n"
-    "/usr/share/edk2/x64/OVMF_CODE.4m.fd:/usr/share/edk2/x64/OVMF_VARS.4m.fd\n"
-    "/usr/share/qemu/ovmf-x86_64-code.bin:"
-    "/usr/share/qemu/ovmf-x86_64-vars.bin\n";
+    return "/usr/share/OVMF/OVMF_CODE_4M.ms.fd:/usr/share/OVMF/OVMF_VARS_4M.ms.fd\n"
+           "/usr/share/OVMF/OVMF_CODE.ms.fd:/usr/share/OVMF/OVMF_VARS.ms.fd\n"
+           "/usr/share/edk2/ovmf/OVMF_CODE.secboot.fd:"
+           "/usr/share/edk2/ovmf/OVMF_VARS.secboot.fd\n"
+           "/usr/share/qemu/ovmf-x86_64-smm-ms-code.bin:"
+           "/usr/share/qemu/ovmf-x86_64-smm-ms-vars.bin\n";
+  return "/usr/share/OVMF/OVMF_CODE_4M.fd:/usr/share/OVMF/OVMF_VARS_4M.fd\n"
+         "/usr/share/OVMF/OVMF_CODE.fd:/usr/share/OVMF/OVMF_VARS.fd\n"
+         "/usr/share/edk2/ovmf/OVMF_CODE.fd:/usr/share/edk2/ovmf/OVMF_VARS.fd\n"
+         "/usr/share/edk2/x64/OVMF_CODE.4m.fd:/usr/share/edk2/x64/OVMF_VARS.4m.fd\n"
+         "/usr/share/qemu/ovmf-x86_64-code.bin:"
+         "/usr/share/qemu/ovmf-x86_64-vars.bin\n";
 }
 
 static void
@@ -200,24 +194,22 @@ write_firmware (struct script *s)
 
   if (!m->uefi)
     return;
-  put (s,
-       "# UEFI.  The variables are kept between starts.\n");
+  put (s, "# UEFI.  The variables are kept between starts.\n");
   fprintf (s->fp, "vars=./%s_VARS.fd\n", s->aux);
-  put (s,
-       "code=\n"
-       "while IFS=: read -r c v; do\n"
-       "    if [ ! -r \"$c\" ] || [ ! -r \"$v\" ]; then continue; fi\n"
-       "    if [ -s \"$vars\" ]; then\n"
-       "        [ \"$(stat -L -c %s \"$vars\")\" = "
-       "\"$(stat -L -c %s \"$v\")\" ] || continue\n"
-       "    else\n"
-       "        cp -- \"$v\" \"$vars.tmp\"\n"
-       "        chmod u+w -- \"$vars.tmp\"\n"
-       "        mv -- \"$vars.tmp\" \"$vars\"\n"
-       "    fi\n"
-       "    code=$c\n"
-       "    break\n"
-       "done <<'FIRMWARE'\n");
+  put (s, "code=\n"
+          "while IFS=: read -r c v; do\n"
+          "    if [ ! -r \"$c\" ] || [ ! -r \"$v\" ]; then continue; fi\n"
+          "    if [ -s \"$vars\" ]; then\n"
+          "        [ \"$(stat -L -c %s \"$vars\")\" = "
+          "\"$(stat -L -c %s \"$v\")\" ] || continue\n"
+          "    else\n"
+          "        cp -- \"$v\" \"$vars.tmp\"\n"
+          "        chmod u+w -- \"$vars.tmp\"\n"
+          "        mv -- \"$vars.tmp\" \"$vars\"\n"
+          "    fi\n"
+          "    code=$c\n"
+          "    break\n"
+          "done <<'FIRMWARE'\n");
   put (s, firmware_list (m));
   put (s,
        "FIRMWARE\n"
@@ -234,11 +226,12 @@ static void
 write_machine (struct script *s)
 {
   const struct model *m = s->m;
-  const char *type = m->machine == TARGET_MACHINE_I440FX ? "pc" :
-    m->machine == TARGET_MACHINE_Q35 ? "q35" :
-    strncmp (m->arch, "ppc64", 5) == 0 ? "pseries" :
-    strcmp (m->arch, "s390x") == 0 ? "s390-ccw-virtio" :
-    strcmp (m->arch, "aarch64") == 0 ? "virt,gic-version=max" : "virt";
+  const char *type = m->machine == TARGET_MACHINE_I440FX  ? "pc"
+                     : m->machine == TARGET_MACHINE_Q35   ? "q35"
+                     : strncmp (m->arch, "ppc64", 5) == 0 ? "pseries"
+                     : strcmp (m->arch, "s390x") == 0     ? "s390-ccw-virtio"
+                     : strcmp (m->arch, "aarch64") == 0 ? "virt,gic-version=max"
+                                                        : "virt";
   CLEANUP_FREE char *name = commas (m->name);
 
   if (name == NULL) {
@@ -254,8 +247,8 @@ write_machine (struct script *s)
   arg (s, "-m", "%llu", (unsigned long long)(m->memory >> 20));
   /* Unlike "host", "max" also means something without KVM. */
   arg (s, "-cpu", "%s%s", m->cpu_model ? m->cpu_model : "max",
-       m->windows && m->x86 ?
-       ",hv-relaxed=on,hv-vapic=on,hv-spinlocks=0x1fff" : "");
+       m->windows && m->x86 ? ",hv-relaxed=on,hv-vapic=on,hv-spinlocks=0x1fff"
+                            : "");
   if (m->sockets)
     arg (s, "-smp", "cpus=%u,sockets=%u,cores=%u,threads=%u", m->vcpus,
          m->sockets, m->cores, m->threads);
@@ -308,8 +301,8 @@ block_node (struct script *s, const struct model_disk *d, size_t i,
     nbd_uri_clear (&u);
   }
   else {
-    json_put (file, "driver", strncmp (d->path, "/dev/", 5) == 0 ?
-              "host_device" : "file");
+    json_put (file, "driver",
+              strncmp (d->path, "/dev/", 5) == 0 ? "host_device" : "file");
     json_put (file, "filename", d->path);
     json_put (file, "discard", "unmap");
   }
@@ -318,8 +311,8 @@ block_node (struct script *s, const struct model_disk *d, size_t i,
   json_put (o, "node-name", name);
   json_put (o, "discard", "unmap");
   json_object_object_add (o, "file", file);
-  ret = strdup (json_object_to_json_string_ext
-                (o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+  ret = strdup (json_object_to_json_string_ext (
+    o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
   json_object_put (o);
   if (ret == NULL)
     target_error (error, "out of memory");
@@ -339,8 +332,7 @@ bus_address (const struct model *m, enum bus bus, unsigned unit, char buf[64])
     if (m->machine == TARGET_MACHINE_Q35 && unit < SATA_PORTS)
       snprintf (buf, 64, "bus=ide.%u", unit);
     else
-      snprintf (buf, 64, "bus=ahci%u.%u", unit / SATA_PORTS,
-                unit % SATA_PORTS);
+      snprintf (buf, 64, "bus=ahci%u.%u", unit / SATA_PORTS, unit % SATA_PORTS);
     break;
   case BUS_SCSI:
     snprintf (buf, 64, "bus=scsi0.0,channel=0,scsi-id=%u,lun=0", unit);
@@ -380,8 +372,7 @@ write_disks (struct script *s, char **error)
                 d->bus == BUS_SCSI ? 36 : 20, d->serial);
     switch (d->bus) {
     case BUS_VIRTIO:
-      if (m->nr_disks > DISKS_PER_SLOT_FROM &&
-          strcmp (m->arch, "s390x") != 0) {
+      if (m->nr_disks > DISKS_PER_SLOT_FROM && strcmp (m->arch, "s390x") != 0) {
         if (i >= MAX_SHARED_DISKS)
           return target_error (error, "QEMU's machine has room for %d disks",
                                MAX_SHARED_DISKS);
@@ -412,8 +403,7 @@ write_disks (struct script *s, char **error)
     if (r->kind == VM_FLOPPY)
       arg (s, "-device", "floppy,unit=%u,drive-type=144", r->unit);
     else
-      arg (s, "-device", "%s-cd,%s", r->bus == BUS_SCSI ? "scsi" : "ide",
-           addr);
+      arg (s, "-device", "%s-cd,%s", r->bus == BUS_SCSI ? "scsi" : "ide", addr);
   }
   put (s, "\n");
   return 0;
@@ -428,8 +418,9 @@ write_nics (struct script *s)
 
   for (i = 0; i < m->nr_nics; ++i) {
     const struct model_nic *n = &m->nics[i];
-    const char *model = m->facts->net == TARGET_NET_VIRTIO ?
-      virtio (m, "virtio-net", dev) : model_nic_model (m);
+    const char *model = m->facts->net == TARGET_NET_VIRTIO
+                          ? virtio (m, "virtio-net", dev)
+                          : model_nic_model (m);
     CLEANUP_FREE char *vnet = target_name_domain (n->vnet);
     char boot[32] = "";
 
@@ -458,13 +449,13 @@ write_display (struct script *s)
   const char *secret = password ? ",password-secret=display" : "";
 
   /* Only addresses that every host has. */
-  if (listen == NULL || (strcmp (listen, "0.0.0.0") != 0 &&
-                         strcmp (listen, "::") != 0 &&
-                         strcmp (listen, "::1") != 0))
+  if (listen == NULL ||
+      (strcmp (listen, "0.0.0.0") != 0 && strcmp (listen, "::") != 0 &&
+       strcmp (listen, "::1") != 0))
     listen = "127.0.0.1";
 
   put (s, "if [ -n \"${V2V_DISPLAY-}\" ]; then\n"
-       "    args+=(-display \"$V2V_DISPLAY\")\nelse\n");
+          "    args+=(-display \"$V2V_DISPLAY\")\nelse\n");
   if (strcmp (type, "window") == 0)
     args (s, "-display", "gtk", NULL);
   else {
@@ -475,7 +466,8 @@ write_display (struct script *s)
       if (q == NULL)
         s->failed = true;
       else
-        fprintf (s->fp, "exec {pw}< <(printf %%s %s)\n"
+        fprintf (s->fp,
+                 "exec {pw}< <(printf %%s %s)\n"
                  "args+=(-object \"secret,id=display,file=/dev/fd/$pw\")\n",
                  q);
     }
@@ -526,8 +518,9 @@ write_sound (struct script *s)
   else if (strcmp (sound, "pcspk") == 0)
     args (s, "-machine", "pcspk-audiodev=audio", NULL);
   else
-    args (s, "-device", strcmp (sound, "ich9") == 0 ? "ich9-intel-hda" :
-          "intel-hda", "-device", "hda-duplex,audiodev=audio", NULL);
+    args (s, "-device",
+          strcmp (sound, "ich9") == 0 ? "ich9-intel-hda" : "intel-hda",
+          "-device", "hda-duplex,audiodev=audio", NULL);
 }
 
 static void
@@ -541,14 +534,17 @@ write_devices (struct script *s)
     fprintf (s->fp, "mkdir -p -m 0700 ./%s.tpm\n", s->aux);
     fprintf (s->fp, "rm -f ./%s.tpm/sock\n", s->aux);
     /* Its --daemon would change to /, where relative paths end. */
-    fprintf (s->fp, "swtpm socket %s--tpmstate dir=./%s.tpm "
+    fprintf (s->fp,
+             "swtpm socket %s--tpmstate dir=./%s.tpm "
              "--ctrl type=unixio,path=./%s.tpm/sock --terminate &\n",
              strcmp (m->tpm_version, "2.0") == 0 ? "--tpm2 " : "", s->aux,
              s->aux);
-    fprintf (s->fp, "for ((i = 0; i < 100; i++)); do\n"
+    fprintf (s->fp,
+             "for ((i = 0; i < 100; i++)); do\n"
              "    if [ -S ./%s.tpm/sock ]; then break; fi\n"
              "    sleep 0.1\n"
-             "done\n", s->aux);
+             "done\n",
+             s->aux);
     arg (s, "-chardev", "socket,id=tpm,path=./%s.tpm/sock", s->aux);
     args (s, "-tpmdev", "emulator,id=tpm0,chardev=tpm", NULL);
     arg (s, "-device", "%s,tpmdev=tpm0", m->tpm_model);
@@ -563,15 +559,14 @@ write_devices (struct script *s)
     args (s, "-device", "pvpanic,ioport=0x505", NULL);
   if (f->vsock) {
     put (s, "# A context id that no other machine of this host has.\n"
-         "if [ -w /dev/vhost-vsock ]; then\n");
+            "if [ -w /dev/vhost-vsock ]; then\n");
     fprintf (s->fp, "    args+=(-device \"%s,guest-cid=$(($$ + 3))\")\n",
              virtio (m, "vhost-vsock", dev));
     put (s, "fi\n");
   }
   put (s, "# The guest agent's channel.\n");
   args (s, "-device", virtio (m, "virtio-serial", dev), NULL);
-  arg (s, "-chardev", "socket,id=qga,server=on,wait=off,path=./%s.qga",
-       s->aux);
+  arg (s, "-chardev", "socket,id=qga,server=on,wait=off,path=./%s.qga", s->aux);
   args (s, "-device", "virtserialport,chardev=qga,name=org.qemu.guest_agent.0",
         NULL);
   if (!m->windows)

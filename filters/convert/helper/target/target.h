@@ -19,24 +19,29 @@
 
 #include "vm.h"
 
-enum target_block { TARGET_BLOCK_VIRTIO_BLK = 0, TARGET_BLOCK_VIRTIO_SCSI,
-                    TARGET_BLOCK_IDE };
-enum target_net { TARGET_NET_VIRTIO = 0, TARGET_NET_E1000,
-                  TARGET_NET_RTL8139 };
+enum target_block {
+  TARGET_BLOCK_VIRTIO_BLK = 0,
+  TARGET_BLOCK_VIRTIO_SCSI,
+  TARGET_BLOCK_IDE
+};
+enum target_net { TARGET_NET_VIRTIO = 0, TARGET_NET_E1000, TARGET_NET_RTL8139 };
 
 /* TARGET_MACHINE_VIRT stands for "the only one" of other architectures. */
-enum target_machine { TARGET_MACHINE_Q35 = 0, TARGET_MACHINE_I440FX,
-                      TARGET_MACHINE_VIRT };
+enum target_machine {
+  TARGET_MACHINE_Q35 = 0,
+  TARGET_MACHINE_I440FX,
+  TARGET_MACHINE_VIRT
+};
 
 struct target_disk {
-  const char *path;             /* absolute, or relative to the documents, or
+  const char *path;   /* absolute, or relative to the documents, or
                                    an NBD URI (nbd://, nbds://, nbd+unix://) */
-  const char *format;           /* "raw" (also if NULL) or "qcow2" */
-  uint64_t size;                /* bytes of the virtual disk */
-  uint64_t allocated;           /* bytes in use, 0 = not known */
+  const char *format; /* "raw" (also if NULL) or "qcow2" */
+  uint64_t size;      /* bytes of the virtual disk */
+  uint64_t allocated; /* bytes in use, 0 = not known */
   bool preallocated;
-  const char *serial;           /* NULL = as the source has it */
-  const char *claim;            /* KubeVirt: PersistentVolumeClaim that holds
+  const char *serial; /* NULL = as the source has it */
+  const char *claim;  /* KubeVirt: PersistentVolumeClaim that holds
                                    the disk, NULL = none */
   const char *image_id, *volume_id; /* oVirt: UUIDs, NULL = derived */
 };
@@ -45,25 +50,28 @@ struct target_disk {
  * network (or bridge), which wins over a rule with FROM = NULL for all
  * networks (or bridges).  Names compare exactly, MACs without case.
  */
-enum target_map_kind { TARGET_MAP_MAC = 0, TARGET_MAP_NETWORK,
-                       TARGET_MAP_BRIDGE };
+enum target_map_kind {
+  TARGET_MAP_MAC = 0,
+  TARGET_MAP_NETWORK,
+  TARGET_MAP_BRIDGE
+};
 struct target_map {
   enum target_map_kind kind;
   const char *from;
-  enum vm_nic_kind to_kind;     /* only for TARGET_MAP_MAC; the other two
+  enum vm_nic_kind to_kind; /* only for TARGET_MAP_MAC; the other two
                                    keep the kind */
   const char *to;
 };
 
 struct target_facts {
   /* Inspection.  NULL or 0 = not known. */
-  const char *type;             /* "linux", "windows" */
-  const char *distro;           /* "debian", "rhel", "windows" */
-  const char *osinfo;           /* libosinfo short id, "debian12" */
-  const char *osinfo_id;        /* its full id (target_lookup_os) */
-  const char *arch;             /* "x86_64", "i686", "aarch64", ... */
-  const char *product_name;     /* "Debian GNU/Linux 12 (bookworm)" */
-  const char *product_variant;  /* "Server", "Client", ... */
+  const char *type;            /* "linux", "windows" */
+  const char *distro;          /* "debian", "rhel", "windows" */
+  const char *osinfo;          /* libosinfo short id, "debian12" */
+  const char *osinfo_id;       /* its full id (target_lookup_os) */
+  const char *arch;            /* "x86_64", "i686", "aarch64", ... */
+  const char *product_name;    /* "Debian GNU/Linux 12 (bookworm)" */
+  const char *product_variant; /* "Server", "Client", ... */
   int major, minor;
 
   /* What the guest has drivers for. */
@@ -71,9 +79,9 @@ struct target_facts {
   enum target_net net;
   bool rng, balloon, pvpanic, vsock;
   enum target_machine machine;
-  bool virtio_1_0;              /* false: needs transitional devices */
+  bool virtio_1_0; /* false: needs transitional devices */
   bool rtc_utc;
-  const char *timezone;         /* IANA name, used where the target cannot
+  const char *timezone; /* IANA name, used where the target cannot
                                    say "local time"; NULL = not known */
 
   /* Firmware: what the source says wins over the first; for the others
@@ -83,16 +91,16 @@ struct target_facts {
   enum vm_tristate secure_boot;
   enum vm_tristate tpm;
 
-  int boot_disk;                /* index, -1 = not known */
+  int boot_disk; /* index, -1 = not known */
   const struct target_disk *disks;
   size_t nr_disks;
 
-  const char *name;             /* of the target, NULL = the source's */
+  const char *name; /* of the target, NULL = the source's */
   const struct target_map *maps;
   size_t nr_maps;
 
-  const char *vm_id;            /* oVirt: UUID, NULL = derived */
-  const char *storage_domain;   /* oVirt: UUID, NULL = left out */
+  const char *vm_id;          /* oVirt: UUID, NULL = derived */
+  const char *storage_domain; /* oVirt: UUID, NULL = left out */
 
   /* Receives what a document could not express.  May be NULL.  CODE is
    * stable ("target-sound"); both strings live only during the call.
@@ -108,30 +116,30 @@ typedef int (*target_writer) (const struct vm *source,
                               const struct target_facts *facts, char **text,
                               size_t *len, char **error);
 
-extern int target_write_libvirt (const struct vm *source,
-                                 const struct target_facts *facts,
-                                 char **text, size_t *len, char **error);
-extern int target_write_qemu (const struct vm *source,
-                              const struct target_facts *facts,
-                              char **text, size_t *len, char **error);
+extern int
+target_write_libvirt (const struct vm *source, const struct target_facts *facts,
+                      char **text, size_t *len, char **error);
+extern int
+target_write_qemu (const struct vm *source, const struct target_facts *facts,
+                   char **text, size_t *len, char **error);
 extern int target_write_kubevirt (const struct vm *source,
-                                  const struct target_facts *facts,
-                                  char **text, size_t *len, char **error);
+                                  const struct target_facts *facts, char **text,
+                                  size_t *len, char **error);
 extern int target_write_openstack (const struct vm *source,
                                    const struct target_facts *facts,
                                    char **text, size_t *len, char **error);
-extern int target_write_ovf (const struct vm *source,
-                             const struct target_facts *facts,
-                             char **text, size_t *len, char **error);
-extern int target_write_json (const struct vm *source,
-                              const struct target_facts *facts,
-                              char **text, size_t *len, char **error);
+extern int
+target_write_ovf (const struct vm *source, const struct target_facts *facts,
+                  char **text, size_t *len, char **error);
+extern int
+target_write_json (const struct vm *source, const struct target_facts *facts,
+                   char **text, size_t *len, char **error);
 
 /* All of them, in the order in which they are listed. */
 struct target_document {
-  const char *name;             /* "domain.xml" */
+  const char *name; /* "domain.xml" */
   target_writer write;
-  int mode;                     /* 0755 for the script, else 0644 */
+  int mode; /* 0755 for the script, else 0644 */
 };
 extern const struct target_document target_documents[];
 extern const size_t target_nr_documents;
@@ -142,12 +150,10 @@ extern const size_t target_nr_documents;
  */
 typedef int (*target_document_cb) (void *opaque,
                                    const struct target_document *document,
-                                   const char *text, size_t len,
-                                   char **error);
-extern int target_write_all (const struct vm *source,
-                             const struct target_facts *facts,
-                             target_document_cb cb, void *opaque,
-                             char **error);
+                                   const char *text, size_t len, char **error);
+extern int
+target_write_all (const struct vm *source, const struct target_facts *facts,
+                  target_document_cb cb, void *opaque, char **error);
 
 /* What the user says about the target, NAME=VALUE each:
  *
@@ -168,7 +174,7 @@ struct target_options {
   bool qcow2, preallocated;
   struct target_map *maps;
   size_t nr_maps;
-  struct target_disk *disks;    /* made by target_options_apply */
+  struct target_disk *disks; /* made by target_options_apply */
   size_t nr_disks;
 };
 extern int target_options_set (struct target_options *o, const char *name,
@@ -177,10 +183,10 @@ extern int target_options_set (struct target_options *o, const char *name,
  * are named DIR/NAME-diskI.img or .qcow2 and belong to O, which must
  * outlive FACTS.  Other members of the disks may be set afterwards.
  */
-extern int target_options_apply (struct target_options *o,
-                                 const struct vm *source,
-                                 const uint64_t *sizes, size_t n,
-                                 struct target_facts *facts, char **error);
+extern int
+target_options_apply (struct target_options *o, const struct vm *source,
+                      const uint64_t *sizes, size_t n,
+                      struct target_facts *facts, char **error);
 extern void target_options_clear (struct target_options *o);
 
 /* Names.  All return an allocated string, or NULL when out of memory; a
@@ -214,13 +220,12 @@ struct target_os {
   enum target_machine machine;
   bool virtio_1_0;
 };
-extern void target_lookup_os (const char *short_id, const char *type,
-                              const char *distro, int major,
-                              const char *arch, struct target_os *out);
+extern void
+target_lookup_os (const char *short_id, const char *type, const char *distro,
+                  int major, const char *arch, struct target_os *out);
 
 /* The table behind it, without libosinfo. */
-extern void target_default_os (const char *type, const char *distro,
-                               int major, const char *arch,
-                               struct target_os *out);
+extern void target_default_os (const char *type, const char *distro, int major,
+                               const char *arch, struct target_os *out);
 
 #endif /* V2V_TARGET_H */

@@ -40,18 +40,24 @@ sequence (const unsigned char *s)
   if (s[0] < 0x80)
     return 1;
   if ((s[0] & 0xe0) == 0xc0) {
-    n = 2; cp = s[0] & 0x1f; min = 0x80;
+    n = 2;
+    cp = s[0] & 0x1f;
+    min = 0x80;
   }
   else if ((s[0] & 0xf0) == 0xe0) {
-    n = 3; cp = s[0] & 0x0f; min = 0x800;
+    n = 3;
+    cp = s[0] & 0x0f;
+    min = 0x800;
   }
   else if ((s[0] & 0xf8) == 0xf0) {
-    n = 4; cp = s[0] & 0x07; min = 0x10000;
+    n = 4;
+    cp = s[0] & 0x07;
+    min = 0x10000;
   }
   else
     return 0;
   for (i = 1; i < n; ++i) {
-    if ((s[i] & 0xc0) != 0x80)  /* also stops at the NUL */
+    if ((s[i] & 0xc0) != 0x80) /* also stops at the NUL */
       return 0;
     cp = cp << 6 | (s[i] & 0x3f);
   }
@@ -134,7 +140,7 @@ static bool
 is_alnum (unsigned char c)
 {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-    (c >= 'A' && c <= 'Z');
+         (c >= 'A' && c <= 'Z');
 }
 
 /* Cut S, which is valid, to MAX bytes at the border of a character. */
@@ -268,9 +274,8 @@ target_shell_quote (const char *s)
   char *ret, *q;
 
   /* Words that are plainly harmless stay readable. */
-  if (*s &&
-      s[strspn (s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                "0123456789_-.,/:+@%")] == '\0')
+  if (*s && s[strspn (s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                         "0123456789_-.,/:+@%")] == '\0')
     return strdup (s);
   for (p = s; *p; ++p)
     n += *p == '\'' ? 4 : 1;

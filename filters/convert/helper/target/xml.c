@@ -29,8 +29,7 @@ xmlw_new (void)
   x->buf = xmlBufferCreate ();
   if (x->buf)
     x->w = xmlNewTextWriterMemory (x->buf, 0);
-  if (x->w == NULL ||
-      xmlTextWriterSetIndent (x->w, 1) < 0 ||
+  if (x->w == NULL || xmlTextWriterSetIndent (x->w, 1) < 0 ||
       xmlTextWriterSetIndentString (x->w, BAD_CAST "  ") < 0 ||
       xmlTextWriterStartDocument (x->w, NULL, "UTF-8", NULL) < 0)
     x->failed = true;

@@ -18,14 +18,14 @@ extern struct xml *xmlw_new (void);
 /* Open an element; then (name, value) pairs of attributes up to NULL.  A
  * pair with the value NULL is left out: use xmlw_attr for those.
  */
-extern void xmlw_open (struct xml *x, const char *name, ...)
-  __attribute__ ((sentinel));
+extern void
+xmlw_open (struct xml *x, const char *name, ...) __attribute__ ((sentinel));
 extern void xmlw_close (struct xml *x);
 /* Only between xmlw_open and the first child. */
 extern void xmlw_attr (struct xml *x, const char *name, const char *value);
 /* A whole element without children. */
-extern void xmlw_leaf (struct xml *x, const char *name, ...)
-  __attribute__ ((sentinel));
+extern void
+xmlw_leaf (struct xml *x, const char *name, ...) __attribute__ ((sentinel));
 /* A whole element with text (FMT may be "%s" and a guest's string). */
 extern void xmlw_text (struct xml *x, const char *name, const char *fmt, ...)
   __attribute__ ((format (printf, 3, 4)));
