@@ -7,5 +7,5 @@ EXTRA_DIST += \
 	guests/make-linux.sh \
 	$(NULL)
 
-TESTS += test-convert-boot.sh
+TESTS += test-convert-boot.sh test-convert-rhel.sh
 ALL_TESTS += test-guests.sh

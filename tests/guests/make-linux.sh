@@ -205,7 +205,7 @@ lvm_files ()
 {
     cat >"$root/etc/fstab" <<END
 /dev/mapper/vg-root	/	ext4	errors=remount-ro	0	1
-/dev/sda1	/boot	ext2	defaults	0	2
+/dev/sda1	/boot	ext4	defaults	0	2
 /dev/mapper/vg-swap	none	swap	sw	0	0
 END
     echo "RESUME=/dev/mapper/vg-swap" >"$root/etc/initramfs-tools/conf.d/resume"
