@@ -43,10 +43,10 @@
 
 #include <json-c/json.h>
 
+#include "arguments.h"
 #include "conversion.h"
 #include "endpoint.h"
-#define V2V_SOURCE_EXPORTS_WEAK
-#include "source-exports.h"
+#include "layer.h"
 #include "supervisor.h"
 #include "v2v-utils.h"
 
@@ -109,81 +109,6 @@ say (const char *fmt, ...)
   line[n++] = '\n';
   if (write (STDERR_FILENO, line, (size_t)n) == -1)
     return; /* nobody listens */
-}
-
-/*--------------------------------------------------------------------*/
-/* Reading the layer below. */
-
-static int
-layer_pread (void *opaque, void *buf, uint32_t count, uint64_t offset, int *err)
-{
-  struct layer_source *src = opaque;
-  int r;
-
-  if (src->lock)
-    pthread_mutex_lock (src->lock);
-  r = src->next->pread (src->next, buf, count, offset, 0, err);
-  if (src->lock)
-    pthread_mutex_unlock (src->lock);
-  return r;
-}
-
-static int
-layer_extents (void *opaque, uint64_t count, uint64_t offset,
-               overlay_extent_cb cb, void *cb_opaque, int *err)
-{
-  struct layer_source *src = opaque;
-  struct nbdkit_extents *exts;
-  size_t i, n;
-  int r;
-
-  /* One request may describe less than 4 GiB. */
-  if (count > UINT32_C (0x80000000))
-    count = UINT32_C (0x80000000);
-  exts = nbdkit_extents_new (offset, offset + count);
-  if (exts == NULL) {
-    *err = ENOMEM;
-    return -1;
-  }
-  if (src->lock)
-    pthread_mutex_lock (src->lock);
-  r = src->next->extents (src->next, (uint32_t)count, offset, 0, exts, err);
-  if (src->lock)
-    pthread_mutex_unlock (src->lock);
-  n = nbdkit_extents_count (exts);
-  if (r == 0 && n == 0) {
-    *err = EIO;
-    r = -1;
-  }
-  for (i = 0; r == 0 && i < n; ++i) {
-    const struct nbdkit_extent e = nbdkit_get_extent (exts, i);
-
-    if (e.length == 0)
-      continue;
-    r = cb (cb_opaque, e.offset, e.length,
-            e.type & (NBDKIT_EXTENT_HOLE | NBDKIT_EXTENT_ZERO));
-  }
-  nbdkit_extents_free (exts);
-  return r == -1 ? -1 : 0;
-}
-
-static const struct overlay_source_ops ops_with_extents = {
-  .pread = layer_pread,
-  .extents = layer_extents,
-};
-
-static const struct overlay_source_ops ops_without_extents = {
-  .pread = layer_pread,
-};
-
-void
-layer_source_init (struct layer_source *src, nbdkit_next *next,
-                   pthread_mutex_t *src_lock, bool can_extents)
-{
-  src->next = next;
-  src->lock = src_lock;
-  src->source.ops = can_extents ? &ops_with_extents : &ops_without_extents;
-  src->source.opaque = src;
 }
 
 /*--------------------------------------------------------------------*/
@@ -288,62 +213,6 @@ lock_of_layer (struct open_disk *d)
   }
 }
 
-/* A context on the layer below, prepared; NULL on error (logged). */
-static nbdkit_next *
-open_layer (const char *name)
-{
-  nbdkit_next *next;
-
-  if (v2v_source_next_export)
-    v2v_source_next_export (name);
-  next = nbdkit_next_context_open (backend, 1, name, 1);
-  if (next != NULL && next->prepare (next) == -1) {
-    nbdkit_next_context_close (next);
-    next = NULL;
-  }
-  return next;
-}
-
-static void
-close_layer (nbdkit_next *next)
-{
-  next->finalize (next);
-  nbdkit_next_context_close (next);
-}
-
-/* The description of the source, which the plugin has as an export:
- * allocated text, NULL on error.
- */
-static char *
-read_source (const char *name)
-{
-  nbdkit_next *next = open_layer (name);
-  char *text = NULL;
-  int64_t size = -1;
-  int err;
-
-  if (next) {
-    size = next->get_size (next);
-    if (size >= 0 && size <= DOCUMENT_MAX)
-      text = malloc ((size_t)size + 1);
-    if (text) {
-      text[size] = '\0';
-      if (size > 0 &&
-          next->pread (next, text, (uint32_t)size, 0, 0, &err) == -1) {
-        free (text);
-        text = NULL;
-      }
-    }
-    close_layer (next);
-  }
-  if (text == NULL)
-    set_failure ("source-open-failed",
-                 "cannot read the description of the "
-                 "source (%s)",
-                 name);
-  return text;
-}
-
 static int
 open_disk (struct open_disk *d, const char *name)
 {
@@ -358,7 +227,7 @@ open_disk (struct open_disk *d, const char *name)
   int64_t size;
   int can_extents, err = 0;
 
-  d->next = open_layer (name);
+  d->next = layer_open (backend, name);
   if (d->next == NULL)
     goto failed;
   /* Answers that nbdkit caches in the context: ask for all of them in
@@ -430,100 +299,11 @@ helper_event (void *opaque, const struct helper_event *ev)
   }
 }
 
-static int
-write_file (const char *dir, const char *name, const char *data, char **path)
-{
-  int fd;
-  size_t len = strlen (data);
-  ssize_t r;
-
-  if (asprintf (path, "%s/%s", dir, name) == -1) {
-    *path = NULL;
-    return -1;
-  }
-  fd = open (*path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd == -1)
-    return -1;
-  r = write (fd, data, len);
-  if (close (fd) == -1 || r != (ssize_t)len)
-    return -1;
-  return 0;
-}
-
-/* An export name in a URI: everything but unreserved characters and "/"
- * is percent-encoded (RFC 3986).
- */
-static char *
-make_uri (const char *name, const char *socket)
-{
-  static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
-                              "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                              "0123456789-._~/";
-  char *out = NULL, *p;
-  const char *parts[2] = { name, socket };
-  size_t i;
-
-  out = malloc (64 + 3 * (strlen (name) + strlen (socket)));
-  if (out == NULL)
-    return NULL;
-  p = stpcpy (out, "nbd+unix:///");
-  for (i = 0; i < 2; ++i) {
-    const char *s;
-
-    if (i == 1)
-      p = stpcpy (p, "?socket=");
-    for (s = parts[i]; *s; ++s) {
-      if (strchr (plain, *s))
-        *p++ = *s;
-      else
-        p += sprintf (p, "%%%02X", (unsigned char)*s);
-    }
-  }
-  *p = '\0';
-  return out;
-}
-
-struct args {
-  char **v;
-  size_t n;
-  bool failed;
-};
-
-static void
-add_arg (struct args *a, const char *s)
-{
-  char **p = realloc (a->v, (a->n + 2) * sizeof *p);
-
-  if (p == NULL) {
-    a->failed = true;
-    return;
-  }
-  a->v = p;
-  p[a->n] = s ? strdup (s) : NULL;
-  if (p[a->n] == NULL)
-    a->failed = true;
-  else
-    a->n++;
-  p[a->n] = NULL;
-}
-
-static void
-free_args (struct args *a)
-{
-  size_t i;
-
-  for (i = 0; i < a->n; ++i)
-    free (a->v[i]);
-  free (a->v);
-}
-
 /* Run the helper on the disks, with its files in WORKDIR. */
 static int
 run_helper (const char *workdir, const char *outdir, const char *socket,
             const char *source_json)
 {
-  struct args a = { NULL, 0, false };
-  CLEANUP_FREE char *keys = NULL, *source = NULL;
   struct supervisor_options opts = {
     .tmpdir = workdir,
     .timeout = config->timeout,
@@ -532,51 +312,24 @@ run_helper (const char *workdir, const char *outdir, const char *socket,
     .event = helper_event,
   };
   struct supervisor_result result;
-  size_t i;
+  char **argv;
+  bool ok;
 
-  add_arg (&a, config->helper);
-  for (i = 0; i < config->nr_disks; ++i) {
-    CLEANUP_FREE char *uri = make_uri (config->disks[i], socket);
-
-    add_arg (&a, "--disk");
-    add_arg (&a, uri);
-  }
-  add_arg (&a, "--output");
-  add_arg (&a, outdir);
-  add_arg (&a, "--progress-fd");
-  add_arg (&a, "3");
-  if (config->keys) {
-    if (write_file (workdir, "keys", config->keys, &keys) == -1)
-      a.failed = true;
-    add_arg (&a, "--key-file");
-    add_arg (&a, keys);
-  }
-  if (source_json) {
-    if (write_file (workdir, "source.json", source_json, &source) == -1)
-      a.failed = true;
-    add_arg (&a, "--source");
-    add_arg (&a, source);
-  }
-  for (i = 0; config->helper_args && config->helper_args[i]; ++i)
-    add_arg (&a, config->helper_args[i]);
-  if (a.failed) {
+  argv = helper_arguments (config, workdir, outdir, socket, source_json);
+  if (argv == NULL) {
     set_failure ("out-of-resources",
-                 "cannot prepare the conversion helper in "
-                 "%s: %m",
-                 workdir);
-    free_args (&a);
+                 "cannot prepare the conversion helper in %s: %m", workdir);
     return -1;
   }
-
-  opts.argv = a.v;
+  opts.argv = argv;
   supervisor_run (&opts, &result);
-  free_args (&a);
-  if (!result.ok)
+  helper_arguments_free (argv);
+  ok = result.ok;
+  if (!ok)
     set_failure (result.code ? result.code : "out-of-resources", "%s",
                  result.message ? result.message : "out of memory");
-  i = result.ok;
   supervisor_result_free (&result);
-  return i ? 0 : -1;
+  return ok ? 0 : -1;
 }
 
 static int
@@ -662,9 +415,13 @@ convert_in (const char *workdir, struct open_disk *open)
   if (ep_disks == NULL)
     goto out;
   if (config->source_export) {
-    source_json = read_source (config->source_export);
-    if (source_json == NULL)
+    source_json = layer_read_all (backend, config->source_export, DOCUMENT_MAX);
+    if (source_json == NULL) {
+      set_failure ("source-open-failed",
+                   "cannot read the description of the source (%s)",
+                   config->source_export);
       goto out;
+    }
   }
   for (i = 0; i < config->nr_disks; ++i) {
     if (open_disk (&open[i], config->disks[i]) == -1)
@@ -748,7 +505,7 @@ convert (void)
   r = convert_in (workdir, open);
   for (i = 0; i < config->nr_disks; ++i) {
     if (open[i].next)
-      close_layer (open[i].next);
+      layer_close (open[i].next);
     pthread_mutex_destroy (&open[i].lock);
   }
   free (open);

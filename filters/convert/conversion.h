@@ -12,8 +12,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <pthread.h>
-
 #include <nbdkit-filter.h>
 
 #include "documents.h"
@@ -41,18 +39,6 @@ struct converted_disk {
   uint64_t size;
   struct overlay *overlay;
 };
-
-/* Reads the layer below through one context.  LOCK is taken around each
- * call unless it is NULL.
- */
-struct layer_source {
-  nbdkit_next *next;
-  pthread_mutex_t *lock;
-  struct overlay_source source;
-};
-
-extern void layer_source_init (struct layer_source *src, nbdkit_next *next,
-                               pthread_mutex_t *lock, bool can_extents);
 
 /* BACKEND is what after_fork was given. */
 extern void

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* The layer below v2v-convert.  It is only ever opened read-only, and
+ * only pread and extents are called: nothing here can write to it.
+ */
+
+#ifndef V2V_LAYER_H
+#define V2V_LAYER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <pthread.h>
+
+#include <nbdkit-filter.h>
+
+#include "overlay.h"
+
+/* Reads the layer below through one context.  LOCK is taken around each
+ * call unless it is NULL.
+ */
+struct layer_source {
+  nbdkit_next *next;
+  pthread_mutex_t *lock;
+  struct overlay_source source;
+};
+
+extern void layer_source_init (struct layer_source *src, nbdkit_next *next,
+                               pthread_mutex_t *lock, bool can_extents);
+
+/* A context of our own on the export NAME, prepared, outside any client's
+ * connection.  NULL on error (logged).  Opens and closes must not overlap.
+ */
+extern nbdkit_next *layer_open (nbdkit_backend *backend, const char *name);
+extern void layer_close (nbdkit_next *next);
+
+/* All of a small export, followed by a NUL; allocated.  NULL on error or
+ * if it is larger than MAX.
+ */
+extern char *
+layer_read_all (nbdkit_backend *backend, const char *name, size_t max);
+
+#endif /* V2V_LAYER_H */
