@@ -390,7 +390,8 @@ END
     echo "Rocky Linux release 9.4 (Blue Onyx)" >"$root/etc/redhat-release"
     ln -sf redhat-release "$root/etc/system-release"
     rm -rf "$root/etc/debian_version" "$root/etc/network" \
-        "$root"/var/lib/dpkg/{status,available} "$root/etc/default/grub.d"
+        "$root"/var/lib/dpkg/{status,available} "$root/etc/default/grub.d" \
+        "$root"/etc/systemd/system/*.wants/networking.service
     mkdir -p "$root/etc/sysconfig/network-scripts" "$root/etc/dracut.conf.d"
     cat >"$root/etc/sysconfig/network-scripts/ifcfg-ens192" <<'END'
 TYPE=Ethernet
