@@ -578,10 +578,14 @@ cmd_add (const struct options *o, char **args)
     return TROUBLE;
   kernel.version = o->kernel;
   kernel.opaque = dir;
-  kernel.modules_dep = dep = index_text (dir, "modules.dep");
-  kernel.modules_softdep = softdep = index_text (dir, "modules.softdep");
-  kernel.modules_builtin = builtin = index_text (dir, "modules.builtin");
-  kernel.modules_alias = alias = index_text (dir, "modules.alias");
+  dep = index_text (dir, "modules.dep");
+  kernel.modules_dep = dep;
+  softdep = index_text (dir, "modules.softdep");
+  kernel.modules_softdep = softdep;
+  builtin = index_text (dir, "modules.builtin");
+  kernel.modules_builtin = builtin;
+  alias = index_text (dir, "modules.alias");
+  kernel.modules_alias = alias;
 
   if (initrd_plan (image, size, &kernel, o->wanted, default_optional, &plan) ==
       -1) {
