@@ -41,8 +41,9 @@ leftover=
 run_helper
 check "the helper succeeds" [ $status = 0 ]
 check "no temporary file is left" [ "$(temporary_files)" = "$leftover" ]
-check "only the report is in the output directory" \
-    [ "$(ls -A "$tmp/out")" = report.json ]
+check "only the documents are in the output directory" \
+    [ "$(ls -A "$tmp/out" | tr '\n' ' ')" = \
+      "domain.xml kubevirt.yaml openstack.json qemu.sh report.json vm.json vm.ovf " ]
 check "output directory has mode 0700" [ "$(stat -c %a "$tmp/out")" = 700 ]
 
 # The lines.
@@ -56,9 +57,9 @@ check "the documents are listed" \
 check "steps start and end" bash -c "
     jq -es '[.[]|select(.type==\"step\" and .event==\"start\")|.name] ==
             [\"launch\",\"inspect\",\"mount\",\"plan\",\"convert\",\"trim\",
-             \"shutdown\"]' $tmp/lines &&
+             \"shutdown\",\"documents\"]' $tmp/lines &&
     jq -es '[.[]|select(.type==\"step\" and .event==\"end\")|.elapsed|
-             numbers] | length == 7' $tmp/lines"
+             numbers] | length == 8' $tmp/lines"
 check "seconds never go back" jq -es \
     '[.[]|.seconds|numbers] | . == sort' "$tmp/lines"
 

@@ -173,10 +173,19 @@ write_one (void *opaque, const struct target_document *document,
   return 0;
 }
 
+struct warnings {
+  struct report *report;
+  bool paths; /* the user said where the disks will be */
+};
+
 static void
 warn (void *opaque, const char *code, const char *message)
 {
-  report_warning (opaque, code, "%s", message);
+  const struct warnings *w = opaque;
+
+  /* Nobody cares about paths that nobody gave. */
+  if (w->paths || strcmp (code, "target-path") != 0)
+    report_warning (w->report, code, "%s", message);
 }
 
 void
@@ -184,6 +193,7 @@ documents_write (struct documents *d, struct guest *gst,
                  struct target_options *options, const char *dir)
 {
   struct output o = { gst->report, dir };
+  struct warnings warnings = { gst->report, options->output_dir != NULL };
   CLEANUP_FREE char *error = NULL;
   struct target_facts facts = {
     .type = gst->type,
@@ -204,7 +214,7 @@ documents_write (struct documents *d, struct guest *gst,
     .firmware = gst->uefi ? VM_FIRMWARE_UEFI : VM_FIRMWARE_BIOS,
     .boot_disk = gst->boot_disk,
     .warn = warn,
-    .warn_opaque = gst->report,
+    .warn_opaque = &warnings,
   };
 
   join (d);
