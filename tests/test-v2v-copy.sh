@@ -280,9 +280,9 @@ done
 out
 check "OVA, converted" v2v-copy "$tmp/guest.ova" "$tmp/out"
 check "OVA, converted: disk 0 is changed" \
-      [ "$(dd if="$tmp/out/guest-disk0.img" bs=4 count=1 skip=262144 2>/dev/null)" = 'V2V!' ]
+      [ "$(dd if="$tmp/out/two _ disks-disk0.img" bs=4 count=1 skip=262144 2>/dev/null)" = 'V2V!' ]
 check "OVA, converted: disk 1 is changed" \
-      [ "$(dd if="$tmp/out/guest-disk1.img" bs=4 count=1 skip=262144 2>/dev/null)" = 'V2V!' ]
+      [ "$(dd if="$tmp/out/two _ disks-disk1.img" bs=4 count=1 skip=262144 2>/dev/null)" = 'V2V!' ]
 # Its disks live in one file: without it there are none.
 vanish () { head -c 300000 "$tmp/guest.ova" >"$tmp/short.ova"; copy "$tmp/short.ova" "$tmp/out"; }
 out
