@@ -87,9 +87,16 @@ read_only () {
     done
     [ $n -gt 0 ]
 }
-if [ -e "/proc/$nbdkit_pid/fd" ]; then
-    check "the server has the source open for reading only" read_only
-fi
+# A client that stays, so that the server keeps it open.
+coproc CLIENT {
+    nbdsh -u "nbd+unix:///?socket=$sock" -c 'print ("ready", flush=True)' \
+        -c 'import sys; sys.stdin.read ()'
+}
+client=$CLIENT_PID
+read -r ready <&"${CLIENT[0]}"
+check "the server has the source open for reading only" read_only
+exec {CLIENT[1]}>&-
+wait "$client"
 
 check "qemu-system boots from nbd+unix:" \
     boot --bus virtio "${sound[@]}" "nbd+unix:///?socket=$sock"
