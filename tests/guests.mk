@@ -2,9 +2,7 @@
 # Test guests, and the tests that boot them.
 EXTRA_DIST += \
 	boot.sh \
-	guests/lib.sh \
-	guests/make-debian.sh \
-	guests/make-linux.sh \
+	guests \
 	$(NULL)
 
 TESTS += test-convert-boot.sh test-convert-rhel.sh

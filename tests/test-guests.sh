@@ -19,50 +19,66 @@ export TMPDIR=$tmp
 controls=yes
 [ "${1:-}" != --converted ] || { controls=no; shift; }
 guests=("$@")
-[ $# -gt 0 ] || mapfile -t guests < <("$dir/guests/make-linux.sh" --list |
-                                          sed 's/ .*//')
+[ $# -gt 0 ] || mapfile -t guests < <("$dir/guests/make-linux.sh" --list)
 sound=(--run 'state=$(timeout 240 systemctl is-system-running --wait); echo "$state"; systemctl --failed --no-legend; [ "$state" = running ]'
        --run 'findmnt --real; swapon --show')
 
+# boot FILE... [OPTION...]: boot.sh with the disks of a guest, options first.
+boot ()
+{
+    local disks=() first=$1; shift
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do disks+=(--disk "$1"); shift; done
+    [ $# = 0 ] || shift
+    "$dir/boot.sh" "$@" "${disks[@]}" "$first"
+}
+
 for g in "${guests[@]}"; do
-    read -r -a options < <("$dir/guests/make-linux.sh" --list |
-                               sed -n "s/^$g  *//p")
-    if ! image=$("$dir/guests/make-linux.sh" "$g" 2>"$tmp/log"); then
+    read -r -a options < <("$dir/guests/make-linux.sh" --boot "$g")
+    read -r -a params < <("$dir/guests/make-linux.sh" --convert "$g")
+    if ! "$dir/guests/make-linux.sh" "$g" >"$tmp/images" 2>"$tmp/log"; then
         not_ok "$g is made"
         sed 's/^/# /' "$tmp/log" | tail -n 40
         continue
     fi
-    disk=$image
+    mapfile -t images <"$tmp/images"
+    disks=("${images[@]}")
     if [ $controls = yes ] && [ "$g" = uefi ]; then
         # The old machine's NVRAM names the loader; a new one does not.
-        disk=$tmp/uefi.img
-        cp --sparse=always "$image" "$disk"
+        disks=("$tmp/uefi.img")
+        cp --sparse=always "${images[0]}" "$disks"
         check "$g: a loader where any firmware looks" sh -c "
-            mmd -i '$disk@@1M' ::/EFI/BOOT &&
-            mcopy -i '$disk@@1M' ::/EFI/debian/grubx64.efi '$tmp/loader' &&
-            mcopy -i '$disk@@1M' '$tmp/loader' ::/EFI/BOOT/BOOTX64.EFI"
+            mmd -i '$disks@@1M' ::/EFI/BOOT &&
+            mcopy -i '$disks@@1M' ::/EFI/debian/grubx64.efi '$tmp/loader' &&
+            mcopy -i '$disks@@1M' '$tmp/loader' ::/EFI/BOOT/BOOTX64.EFI"
     fi
     if [ $controls = yes ]; then
         check "$g boots as it was (${options[*]})" \
-            "$dir/boot.sh" "${options[@]}" "${sound[@]}" "$disk"
+            boot "${disks[@]}" -- "${options[@]}" "${sound[@]}"
         check_fails "$g does not boot on virtio" \
-            "$dir/boot.sh" "${options[@]}" --bus virtio --timeout 300 "$disk"
-        [ "$disk" = "$image" ] || rm -f "$disk"
+            boot "${disks[@]}" -- "${options[@]}" --bus virtio --timeout 300
+        [ "$g" != uefi ] || rm -f "${disks[@]}"
     fi
 
-    params=()
-    case "${options[*]}" in
-    *--passphrase*) params=(v2v-key=all:key:v2v) ;;
-    esac
-    before=$(sha256sum <"$image")
-    check "$g is converted" \
-        nbdkit -U - --filter=v2v-convert file "$image" "${params[@]}" \
-        --run 'nbdcopy "$uri" '"$tmp/out.img"
+    before=$(cat "${images[@]}" | sha256sum)
+    out=()
+    for ((i = 0; i < ${#images[@]}; i++)); do out+=("$tmp/out-$i.img"); done
+    if [ ${#images[@]} = 1 ]; then
+        check "$g is converted" \
+            nbdkit -U - --filter=v2v-convert file "${images[@]}" \
+            "${params[@]}" --run 'nbdcopy "$uri" '"${out[0]}"
+    else
+        # The plugin gives each disk an export of its own.
+        check "$g is converted (${#images[@]} disks)" \
+            nbdkit -U - --filter=v2v-convert v2v "${images[@]}" format=raw \
+            "${params[@]}" --run 'set -e
+                for i in '"$(seq -s ' ' 0 $((${#images[@]} - 1)))"'; do
+                    nbdcopy "nbd+unix:///disk$i?socket=$unixsocket" '"$tmp"'/out-$i.img
+                done'
+    fi
     check "$g: the source is untouched" \
-        test "$(sha256sum <"$image")" = "$before"
+        test "$(cat "${images[@]}" | sha256sum)" = "$before"
     check "$g boots on virtio when converted" \
-        "$dir/boot.sh" "${options[@]}" --bus virtio "${sound[@]}" \
-        "$tmp/out.img"
-    rm -f "$tmp/out.img"
+        boot "${out[@]}" -- "${options[@]}" --bus virtio "${sound[@]}"
+    rm -f "${out[@]}"
 done
 done_testing
