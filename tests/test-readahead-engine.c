@@ -23,6 +23,7 @@
 
 #include "v2v-utils.h"
 
+#include "engine.h"
 #include "extmap.h"
 #include "readahead.h"
 #include "streams.h"
@@ -380,6 +381,63 @@ test_partial (void **state)
   read_all (d, 0, 32 * MiB, 128 << 10);
   readahead_free (d->ra);
   assert_true (d->lane_bytes + d->direct_bytes <= 32 * MiB + 16 * MiB);
+  free_disk (d);
+}
+
+/* Reads of 1 MiB, one each NS, until ra_trial says !WHILE_IT_SAYS.  Gives
+ * how many there were, at most MAX.
+ */
+static unsigned
+trial_reads (struct readahead *ra, int64_t *now, int64_t ns,
+             bool while_it_says, unsigned max)
+{
+  unsigned n;
+
+  for (n = 0; n < max; ++n) {
+    *now += ns;
+    if (ra_trial (ra, MiB, *now) != while_it_says)
+      break;
+  }
+  return n;
+}
+
+/* Where readahead has to prove itself, it rests unless it is faster. */
+static void
+test_trial (void **state)
+{
+  const int64_t ms = 1000000;
+  struct disk *d = new_disk (1 * MiB, NULL);
+  struct readahead *ra;
+  int64_t now = 10 * NS_PER_S;
+
+  (void) state;
+  ra = start (d, &ops, (struct readahead_options) { .prove_ns = 500 * ms });
+
+  /* Half a second without, from the first read on. */
+  assert_int_equal (trial_reads (ra, &now, 10 * ms, false, 1000), 50);
+  /* The lane is opened. */
+  assert_int_equal (trial_reads (ra, &now, 10 * ms, true, 1000), 1000);
+  /* Then it counts, and is as fast as without. */
+  ra->stats.fetches += 2;
+  assert_int_equal (trial_reads (ra, &now, 10 * ms, true, 1000), 10);
+  /* It rests for 1 GiB (and is then off for the second trial). */
+  assert_int_equal (trial_reads (ra, &now, 10 * ms, false, 5000), 1024 + 49);
+  ra->stats.fetches += 2;
+  assert_int_equal (trial_reads (ra, &now, 10 * ms, true, 1000), 10);
+  /* Twice as long. */
+  assert_int_equal (trial_reads (ra, &now, 10 * ms, false, 5000), 2048 + 49);
+  /* Now it is faster, and keeps its right even if that changes. */
+  ra->stats.fetches += 2;
+  assert_int_equal (trial_reads (ra, &now, 8 * ms, true, 1000), 1000);
+  assert_int_equal (trial_reads (ra, &now, 50 * ms, true, 1000), 1000);
+  readahead_free (ra);
+
+  /* A pause of the client is not part of the measurement. */
+  ra = start (d, &ops, (struct readahead_options) { .prove_ns = 500 * ms });
+  assert_int_equal (trial_reads (ra, &now, 10 * ms, false, 20), 20);
+  now += 10 * NS_PER_S;
+  assert_int_equal (trial_reads (ra, &now, 10 * ms, false, 1000), 50);
+  readahead_free (ra);
   free_disk (d);
 }
 
@@ -1075,6 +1133,7 @@ main (void)
     cmocka_unit_test (test_extmap_full),
     cmocka_unit_test (test_sequential),
     cmocka_unit_test (test_partial),
+    cmocka_unit_test (test_trial),
     cmocka_unit_test (test_random),
     cmocka_unit_test (test_switch_off),
     cmocka_unit_test (test_fast),

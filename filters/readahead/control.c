@@ -63,6 +63,12 @@ ra_observe (struct readahead *ra, int64_t ns, uint64_t count, bool slept)
   ra->slow_ns += (x - ra->slow_ns) / 4;
 }
 
+static bool
+in_trial (const struct readahead *ra)
+{
+  return ra->opts.prove_ns > 0 && ra->trial.state != TRIAL_KEEP;
+}
+
 /* End of a fetch: has the number of lanes proved itself? */
 void
 ra_control_concurrency (struct readahead *ra, uint64_t bytes, int64_t now)
@@ -94,7 +100,7 @@ ra_control_concurrency (struct readahead *ra, uint64_t bytes, int64_t now)
   else if (ra->conc_hold > 0)
     ra->conc_hold--;
   if (ra->period_late && !ra->conc_probing && ra->conc_hold == 0 &&
-      ra->conc < ra->opts.connections) {
+      ra->conc < ra->opts.connections && !in_trial (ra)) {
     ra->base_rate = rate;
     ra->conc_before = ra->conc;
     ra->conc = V2V_MIN (ra->opts.connections,
@@ -109,6 +115,81 @@ ra_control_concurrency (struct readahead *ra, uint64_t bytes, int64_t now)
   ra->period_fetches = 0;
   ra->period_bytes = 0;
   ra->period_late = false;
+}
+
+/* Where clients can open as many connections as we, and the source costs
+ * CPU time rather than latency (a loopback sshd), readahead only adds
+ * work.  So clients first read for prove_ns without it, then with one
+ * lane; unless that is a tenth faster, it rests for a gibibyte (twice as
+ * much each time).  A lane is opened in its first fetch, which is not
+ * part of the measurement.  A pause of the client begins it anew.
+ */
+#define TRIAL_READS 8
+#define TRIAL_WITH_NS (NS_PER_S / 10)
+#define TRIAL_OFF_BYTES (UINT64_C (1) << 30)
+
+static void
+trial_state (struct trial *t, int state, int64_t now)
+{
+  t->state = state;
+  t->reads = 0;
+  t->bytes = 0;
+  t->start_ns = now;
+}
+
+bool
+ra_trial (struct readahead *ra, uint64_t count, int64_t now)
+{
+  struct trial *t = &ra->trial;
+  const int64_t ns = now - t->start_ns;
+  uint64_t rate;
+
+  if (!in_trial (ra))
+    return true;
+  if (now - t->last_ns > IDLE_NS && t->state != TRIAL_OFF)
+    trial_state (t, TRIAL_WITHOUT, now);
+  t->last_ns = now;
+  t->reads++;
+  t->bytes += count;
+  rate = ns > 0 ? (uint64_t)((double)t->bytes * NS_PER_S / ns) : 0;
+
+  switch (t->state) {
+  case TRIAL_WITHOUT:
+    if (t->reads > TRIAL_READS && ns >= ra->opts.prove_ns) {
+      t->without = rate;
+      t->fetches = ra->stats.fetches;
+      trial_state (t, TRIAL_WARM_UP, now);
+    }
+    break;
+
+  case TRIAL_WARM_UP:
+    if (ra->stats.fetches >= t->fetches + 2)
+      trial_state (t, TRIAL_WITH, now);
+    break;
+
+  case TRIAL_WITH:
+    if (t->reads <= TRIAL_READS || ns < TRIAL_WITH_NS)
+      break;
+    ra_message (ra, 'd',
+                "%" PRIu64 " KiB/s with readahead, %" PRIu64 " without",
+                rate / 1024, t->without / 1024);
+    if (rate >= t->without + t->without / 10)
+      trial_state (t, TRIAL_KEEP, now);
+    else {
+      t->off_bytes = V2V_MAX (TRIAL_OFF_BYTES, 2 * t->off_bytes);
+      trial_state (t, TRIAL_OFF, now);
+    }
+    break;
+
+  case TRIAL_OFF:
+    if (t->bytes >= t->off_bytes)
+      trial_state (t, TRIAL_WITHOUT, now);
+    break;
+
+  case TRIAL_KEEP:
+    break;
+  }
+  return t->state != TRIAL_WITHOUT && t->state != TRIAL_OFF;
 }
 
 void

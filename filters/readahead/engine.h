@@ -51,6 +51,23 @@ struct reading {
   struct reading *next;
 };
 
+/* Does reading ahead pay at all?  See ra_trial. */
+struct trial {
+  enum {
+    TRIAL_WITHOUT,
+    TRIAL_WARM_UP,
+    TRIAL_WITH,
+    TRIAL_KEEP,
+    TRIAL_OFF
+  } state;
+  unsigned reads; /* of this state, and their bytes */
+  uint64_t bytes;
+  int64_t start_ns, last_ns;
+  uint64_t without;   /* bytes/s */
+  uint64_t fetches;   /* stats.fetches when TRIAL_WITHOUT ended */
+  uint64_t off_bytes; /* how much to read in TRIAL_OFF */
+};
+
 struct readahead {
   /* Constant. */
   struct readahead_options opts;
@@ -111,6 +128,8 @@ struct readahead {
   int64_t period_ns;
   bool period_late; /* a client waited */
 
+  struct trial trial;
+
   /* Fetched in vain?  Halved together from time to time. */
   uint64_t recent_fetched, recent_wasted;
   unsigned caution; /* hits needed = 2 << caution */
@@ -131,6 +150,8 @@ ra_observe (struct readahead *ra, int64_t ns, uint64_t count, bool slept);
 /* A fetch of BYTES ended well. */
 extern void
 ra_control_concurrency (struct readahead *ra, uint64_t bytes, int64_t now);
+/* COUNT bytes of a sequential stream are read: may it be read ahead? */
+extern bool ra_trial (struct readahead *ra, uint64_t count, int64_t now);
 extern void
 ra_account_waste (struct readahead *ra, uint64_t fetched, uint64_t wasted);
 

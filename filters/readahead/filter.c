@@ -50,6 +50,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-filter.h>
@@ -113,6 +114,7 @@ struct handle {
   char *name;
   int is_tls;
   nbdkit_backend *backend;
+  int64_t open_ns; /* how long opening the layer below took */
 
   nbdkit_next *own; /* the layer below, if we opened it */
   bool own_prepared;
@@ -619,6 +621,12 @@ attach (struct handle *h, nbdkit_next *next)
                      : mode == OWN     ? 4
                                        : 8;
   opts.busy_depth = mode == PARALLEL ? 4 : 0;
+  /* A client that opens connections by itself may not gain from ours.
+   * One more costs about what this one did, for both ends: an eighth of
+   * what was spent by then at most.
+   */
+  if (mode == OWN && multi)
+    opts.prove_ns = V2V_MAX (50000000, 8 * h->open_ns);
   if (opts.max_request > 0 && opts.max_request < opts.min_request)
     opts.max_request = 0;
 
@@ -775,6 +783,15 @@ readahead_default_export (nbdkit_next_default_export *next,
   return next (nxdata, readonly);
 }
 
+static int64_t
+now_ns (void)
+{
+  struct timespec ts;
+
+  clock_gettime (CLOCK_MONOTONIC, &ts);
+  return ts.tv_sec * INT64_C (1000000000) + ts.tv_nsec;
+}
+
 static void
 free_handle (struct handle *h)
 {
@@ -788,6 +805,7 @@ readahead_open (nbdkit_next_open *next, nbdkit_context *context, int readonly,
                 const char *exportname, int is_tls)
 {
   struct handle *h = calloc (1, sizeof *h);
+  int64_t t0;
 
   if (h == NULL || (h->name = strdup (exportname ? exportname : "")) == NULL) {
     nbdkit_error ("v2v-readahead: out of memory");
@@ -798,6 +816,7 @@ readahead_open (nbdkit_next_open *next, nbdkit_context *context, int readonly,
   h->backend = nbdkit_context_get_backend (context);
   pthread_mutex_init (&h->lock, NULL);
 
+  t0 = now_ns ();
   h->call_lock = server_lock ();
   if (h->call_lock) {
     LOCK_CALLS (h->call_lock);
@@ -808,6 +827,7 @@ readahead_open (nbdkit_next_open *next, nbdkit_context *context, int readonly,
   }
   else if (next (context, readonly, exportname) == -1)
     goto error;
+  h->open_ns = now_ns () - t0;
   return h;
 
 error:

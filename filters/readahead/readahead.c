@@ -28,7 +28,8 @@
  * How many at a time.  One lane first.  While clients wait, a lane count
  * is tried that is twice (later: by one) larger, and kept if 10 % more
  * bytes arrive per second.  An error halves it; three errors in a row
- * stop all prefetching for a while.
+ * stop all prefetching for a while.  Where clients may well be as fast
+ * without (`prove_ns'), it must first show that they are not (ra_trial).
  *
  * Invariants:
  *
@@ -333,7 +334,7 @@ readahead_pread (struct readahead *ra, const struct readahead_direct *direct,
   /* Only sequential readers are worth the two system calls. */
   measure = s->hits >= 1 && (s->hits <= 8 || s->hits % 4 == 0);
 
-  if (advanced && ra_worth_it (ra, s, now)) {
+  if (advanced && ra_worth_it (ra, s, now) && ra_trial (ra, count, now)) {
     /* What the client wants now it reads itself, unless that is more
      * than one request: then it is also cut into segments.
      */

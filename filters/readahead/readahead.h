@@ -64,6 +64,9 @@ struct readahead_options {
   unsigned connections; /* most fetches at a time, at least 1 */
   unsigned busy_depth;  /* do not read ahead while clients keep more
                                    requests than this in flight, 0 = always */
+  int64_t prove_ns;     /* read ahead only after clients read for so
+                                   long without, and only while that is
+                                   seen to be slower; 0 = always */
   bool serial;          /* the source does one thing at a time, also
                                    beside clients' requests: do not spend
                                    its time on questions for extents */
