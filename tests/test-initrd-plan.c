@@ -177,15 +177,6 @@ plan_for (struct initrd_buf *image)
   return plan;
 }
 
-static bool
-has_string (char **list, const char *s)
-{
-  for (; list && *list; ++list)
-    if (strcmp (*list, s) == 0)
-      return true;
-  return false;
-}
-
 /* What is added: the closure, the soft dependency by its alias, not what
  * the image has under another suffix; and what the indexes say then.
  */
