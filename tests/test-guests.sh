@@ -4,7 +4,7 @@
 # virtio: so that a converted one that boots proves the conversion, and one
 # that does not is not the guest's fault.  Converted, it boots on virtio.
 #
-#   test-guests.sh [--converted] [NAME]...    (all of them)
+#   test-guests.sh [--converted] [NAME]...    ($V2V_TEST_GUESTS, or all)
 #
 # With --converted only the last of the three is tried.
 
@@ -19,11 +19,12 @@ export TMPDIR=$tmp
 controls=yes
 [ "${1:-}" != --converted ] || { controls=no; shift; }
 guests=("$@")
-[ $# -gt 0 ] || mapfile -t guests < <("$dir/guests/make-linux.sh" --list)
+[ $# -gt 0 ] || read -r -a guests <<<"${V2V_TEST_GUESTS:-}"
+[ ${#guests[@]} -gt 0 ] || mapfile -t guests < <("$dir/guests/make-linux.sh" --list)
 sound=(--run 'state=$(timeout 240 systemctl is-system-running --wait); echo "$state"; systemctl --failed --no-legend; [ "$state" = running ]'
        --run 'findmnt --real; swapon --show')
 
-# boot FILE... [OPTION...]: boot.sh with the disks of a guest, options first.
+# boot FILE... -- OPTION...: boot.sh with the disks of a guest.
 boot ()
 {
     local disks=() first=$1; shift
@@ -35,6 +36,7 @@ boot ()
 for g in "${guests[@]}"; do
     read -r -a options < <("$dir/guests/make-linux.sh" --boot "$g")
     read -r -a params < <("$dir/guests/make-linux.sh" --convert "$g")
+    read -r -a refuse < <("$dir/guests/make-linux.sh" --refuse "$g")
     if ! "$dir/guests/make-linux.sh" "$g" >"$tmp/images" 2>"$tmp/log"; then
         not_ok "$g is made"
         sed 's/^/# /' "$tmp/log" | tail -n 40
@@ -59,6 +61,11 @@ for g in "${guests[@]}"; do
         [ "$g" != uefi ] || rm -f "${disks[@]}"
     fi
 
+    if [ ${#refuse[@]} -gt 0 ]; then
+        check_fails "$g is refused with ${refuse[*]}" \
+            nbdkit -U - --filter=v2v-convert file "${images[0]}" \
+            "${refuse[@]}" --run 'nbdinfo --size "$uri"'
+    fi
     before=$(cat "${images[@]}" | sha256sum)
     out=()
     for ((i = 0; i < ${#images[@]}; i++)); do out+=("$tmp/out-$i.img"); done

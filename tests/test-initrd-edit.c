@@ -142,9 +142,8 @@ test_without_drivers (void **state)
   put_base (&w);
   put_configuration (&w);
   make_image (&image, INITRD_FORMAT_GZIP, &w);
-  assert_int_equal (initrd_plan (image.data, image.size, &kernel, test_wanted,
-                                 NULL, &plan),
-                    0);
+  assert_int_equal (
+    initrd_plan (image.data, image.size, &kernel, test_wanted, NULL, &plan), 0);
   assert_null (plan.edited);
   apply_plan (&image, &plan);
   initrd_plan_free (&plan);
