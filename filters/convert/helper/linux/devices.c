@@ -407,6 +407,7 @@ static const struct {
   { "etc/crypttab", edit_crypttab },
   { "cryptroot/crypttab", edit_crypttab },
   { "etc/fstab", edit_fstab },
+  { "conf/conf.d/resume", edit_resume_conf },
   { "etc/cmdline", edit_cmdline },
   { "etc/cmdline.d/", edit_cmdline },
 };
