@@ -9,6 +9,7 @@
 #   make-linux.sh --list    the guests
 #   make-linux.sh --boot NAME     boot.sh's options for the guest as it was
 #   make-linux.sh --convert NAME  v2v-convert's parameters for it
+#   make-linux.sh --refuse NAME   parameters with which it must refuse
 #
 # root's password is "v2v", so is the passphrase of every LUKS device.
 #
@@ -18,8 +19,8 @@
 #   - sets boot=(…), boot.sh's options for the guest as it was;
 #   - sets profile=NAME, the packages of its root file system (see packages
 #     below; a set that one guest needs: profile=NAME packages=LIST);
-#   - may set convert=(…), parameters for v2v-convert, and disks=N, the number
-#     of its disks if it has several;
+#   - may set convert=(…), parameters for v2v-convert; refuse=(…), parameters
+#     with which it must fail; disks=N, the number of its disks;
 #   - says "use NAME" for each lib-NAME.sh that it needs;
 #   - defines guest (), which writes the disks to the names that it is given.
 #     It begins with "begin" (lib-linux.sh) and may use what lib.sh has.
@@ -56,7 +57,7 @@ list () { (cd "$here/linux" && printf '%s\n' *.sh | sed 's/\.sh$//'); }
 # load NAME
 load ()
 {
-    name=$1 boot=() convert=() disks=1 profile='' packages=''
+    name=$1 boot=() convert=() refuse=() disks=1 profile='' packages=''
     [ -f "$here/linux/$name.sh" ] || die "unknown guest: $name (see --list)"
     . "$here/linux/$name.sh"
     sources+=("$here/linux/$name.sh")
@@ -84,6 +85,7 @@ case ${1:?which guest?} in
 --list) list ;;
 --boot) load "$2"; echo "${boot[*]}" ;;
 --convert) load "$2"; echo "${convert[*]}" ;;
+--refuse) load "$2"; echo "${refuse[*]}" ;;
 *)  load "$1"
     image=$cache/$name-$(digest "${sources[@]}" <(echo "$packages")).img
     if [ ! -e "$image" ]; then
