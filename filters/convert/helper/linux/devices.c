@@ -257,6 +257,7 @@ static const struct {
   { "/boot/grub/device.map", edit_device_map },
   { "/boot/grub2/device.map", edit_device_map },
   { "/etc/default/grub", edit_assignments },
+  { "/etc/default/grub_installdevice", edit_installdevice },
   { "/etc/sysconfig/grub", edit_assignments },
   { "/etc/sysconfig/bootloader", edit_assignments },
   { "/etc/update-extlinux.conf", edit_assignments },
@@ -287,8 +288,8 @@ static const struct {
 
 #define GLOB \
   "/{boot/loader/entries/*.conf,boot/efi/loader/entries/*.conf," \
-  "efi/loader/entries/*.conf,boot/efi/EFI/*/grub.cfg," \
-  "boot/efi/EFI/*/grub.conf,boot/efi/EFI/*/grubenv," \
+  "efi/loader/entries/*.conf," \
+  "{boot/efi,boot,efi}/EFI/*/{grub.cfg,grub.conf,grubenv}," \
   "etc/default/grub.d/*.cfg,etc/dracut.conf.d/*.conf," \
   "etc/cmdline.d/*.conf}"
 
