@@ -31,6 +31,10 @@ extern devedit_fn edit_cmdline;
  */
 extern devedit_fn edit_grubenv;
 extern devedit_fn edit_device_map;
+/* SUSE's /etc/default/grub_installdevice: a device in each line, or a word
+ * that is none.
+ */
+extern devedit_fn edit_installdevice;
 extern devedit_fn edit_mdadm_conf;
 extern devedit_fn edit_lvm_conf;
 extern devedit_fn edit_resume_conf;

@@ -151,6 +151,7 @@ linux_free (struct guest *gst)
   if (!st)
     return;
   ramdisk_free (st);
+  devices_forget (st);
   conf_free (st);
   free (st);
   gst->state = NULL;
