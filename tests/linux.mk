@@ -12,6 +12,7 @@ linux_tests = \
 	test-linux-confedit \
 	test-linux-kernels \
 	test-linux-netnames \
+	test-linux-selabel \
 	$(NULL)
 TESTS += $(linux_tests)
 check_PROGRAMS += $(linux_tests)
@@ -50,4 +51,11 @@ test_linux_netnames_SOURCES = \
 test_linux_netnames_CPPFLAGS = $(linux_cppflags) $(LIBYAML_CFLAGS)
 test_linux_netnames_CFLAGS = $(linux_cflags)
 test_linux_netnames_LDADD = $(CMOCKA_LIBS) $(LIBYAML_LIBS)
+
+test_linux_selabel_SOURCES = \
+	test-linux-selabel.c test-linux.h \
+	$(linux_dir)/selabel.c $(linux_dir)/text.c
+test_linux_selabel_CPPFLAGS = $(linux_cppflags) $(PCRE2_CFLAGS)
+test_linux_selabel_CFLAGS = $(linux_cflags)
+test_linux_selabel_LDADD = $(CMOCKA_LIBS) $(PCRE2_LIBS)
 endif
