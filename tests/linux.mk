@@ -47,7 +47,7 @@ test_linux_kernels_LDADD = $(CMOCKA_LIBS)
 
 test_linux_netnames_SOURCES = \
 	test-linux-netnames.c test-linux.h \
-	$(linux_dir)/netnames.c $(linux_dir)/text.c
+	$(linux_dir)/netleases.c $(linux_dir)/netnames.c $(linux_dir)/text.c
 test_linux_netnames_CPPFLAGS = $(linux_cppflags) $(LIBYAML_CFLAGS)
 test_linux_netnames_CFLAGS = $(linux_cflags)
 test_linux_netnames_LDADD = $(CMOCKA_LIBS) $(LIBYAML_LIBS)

@@ -29,6 +29,7 @@ liblinux_la_SOURCES = \
 	linux/modindex.c \
 	linux/modindex.h \
 	linux/modprobe.c \
+	linux/netleases.c \
 	linux/netnames.c \
 	linux/netnames.h \
 	linux/network.c \
