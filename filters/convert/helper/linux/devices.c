@@ -366,6 +366,32 @@ plan_resume (struct linux_state *st)
                    "the initrd knows an old name of the resume device");
 }
 
+/* The names that the guest's multipath has for disks. */
+static int
+read_aliases (struct linux_state *st, struct text *out)
+{
+  static const char *const files[] = { "/etc/multipath.conf",
+                                       "/etc/multipath/bindings",
+                                       "/var/lib/multipath/bindings", NULL };
+  size_t i;
+
+  if (conf_preload (st, files) == -1)
+    return -1;
+  for (i = 0; files[i]; i++) {
+    struct conf_file *f = conf_get (st, files[i]);
+
+    if (!f)
+      return -1;
+    if (f->data)
+      multipath_aliases ((struct span){ f->data, f->size }, i > 0, out);
+  }
+  if (out->failed) {
+    linux_oom (st);
+    return -1;
+  }
+  return 0;
+}
+
 static int
 root_is_known (struct view *v, struct devmap *map)
 {
@@ -405,6 +431,7 @@ devices_plan (struct linux_state *st)
     .unknown = unknown,
     .opaque = &v,
   };
+  CLEANUP_TEXT struct text aliases = TEXT_INIT;
   struct conf_file *fstab;
   const char **paths = NULL;
   char **names = NULL;
@@ -440,6 +467,11 @@ devices_plan (struct linux_state *st)
   for (i = 0; i < DEVMAP_MAX_DISKS && v.devices[i]; i++)
     map.bus[i] = bus_of (gst->source, i);
   map.nr_disks = i;
+  for (i = 0; gst->source && i < map.nr_disks && i < gst->source->nr_disks; i++)
+    map.serial[i] = gst->source->disks[i].serial;
+  if (read_aliases (st, &aliases) == -1)
+    goto out;
+  map.aliases = (struct span){ aliases.data ? aliases.data : "", aliases.len };
   if (strncmp (root, "btrfsvol:", 9) == 0)
     root += 9;
   /* "/dev/sda2/@rootfs" */
