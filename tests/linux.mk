@@ -13,6 +13,7 @@ linux_tests = \
 	test-linux-kernels \
 	test-linux-netnames \
 	test-linux-selabel \
+	test-linux-tools \
 	$(NULL)
 TESTS += $(linux_tests)
 check_PROGRAMS += $(linux_tests)
@@ -58,4 +59,10 @@ test_linux_selabel_SOURCES = \
 test_linux_selabel_CPPFLAGS = $(linux_cppflags) $(PCRE2_CFLAGS)
 test_linux_selabel_CFLAGS = $(linux_cflags)
 test_linux_selabel_LDADD = $(CMOCKA_LIBS) $(PCRE2_LIBS)
+
+test_linux_tools_SOURCES = \
+	test-linux-tools.c test-linux.h $(linux_dir)/text.c
+test_linux_tools_CPPFLAGS = $(linux_cppflags)
+test_linux_tools_CFLAGS = $(linux_cflags)
+test_linux_tools_LDADD = $(CMOCKA_LIBS)
 endif

@@ -43,6 +43,7 @@ liblinux_la_SOURCES = \
 	linux/storageedit.c \
 	linux/text.c \
 	linux/text.h \
+	linux/tools-scripts.h \
 	linux/tools.c \
 	linux/uefi.c \
 	linux/user.c \
