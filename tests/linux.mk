@@ -5,6 +5,9 @@ linux_dir = ../filters/convert/helper/linux
 linux_cppflags = $(AM_CPPFLAGS) -I$(top_builddir) -I$(srcdir)/$(linux_dir)
 linux_cflags = $(ASAN_CFLAGS) $(CMOCKA_CFLAGS)
 
+TESTS += test-linux-guest.sh test-codes.sh
+ALL_TESTS += test-linux-firstboot-boot.sh
+
 if HAVE_CMOCKA
 linux_tests = \
 	test-linux-devices \
