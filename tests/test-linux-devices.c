@@ -107,6 +107,13 @@ test_names (void **state)
     { "/dev/disk/by-id/scsi-36000c29ab-part1", DEV_ID, 0, 1 },
     { "/dev/disk/by-id/ata-VMware_Virtual_IDE_Hard_Drive_01", DEV_ID, 0, 0 },
     { "/dev/disk/by-id/wwn-0x6000c29-part12", DEV_ID, 0, 12 },
+    { "/dev/mapper/mpatha", DEV_ID, 0, 0 },
+    { "/dev/mapper/mpathb2", DEV_ID, 0, 2 },
+    { "/dev/mapper/mpathap1", DEV_ID, 0, 1 },
+    { "/dev/mapper/mpathaa-part3", DEV_ID, 0, 3 },
+    { "/dev/mapper/36000c29aabbccddee0011_part1", DEV_ID, 0, 1 },
+    { "/dev/mapper/36000c29aabbccddee0011p2", DEV_ID, 0, 2 },
+    { "/dev/mapper/36000c29aabbccddee0011", DEV_ID, 0, 0 },
   };
   static const char *const bad[] = {
     "", "/dev/", "/dev/sd", "/dev/sda0", "/dev/sda1x", "/dev/sdA",
@@ -120,6 +127,9 @@ test_names (void **state)
     "/dev/disk/by-path/pci-0000:00:1a.0-usb-0:1:1.0-scsi-0:0:0:0-part1",
     "/dev/sda99999", "/dev/fd0", "/dev/disk/by-id/-part1",
     "UUID=abc", "LABEL=/", "/dev/sdab-part1",
+    "/dev/mapper/", "/dev/mapper/mpath", "/dev/mapper/mpath1",
+    "/dev/mapper/mpatha-root", "/dev/mapper/mpathabcde", "/dev/mapper/3",
+    "/dev/mapper/36000-vg", "/dev/mapper/control", "/dev/mapper/mpatha0",
   };
   struct devname d;
   size_t i;
@@ -400,10 +410,15 @@ test_other_files (void **state)
            "    filter = [ \"a|^/dev/sda[0-9]*$|\", "
            "\"a|^/dev/vda[0-9]*$|\", \"r|.*|\" ]\n"
            "    global_filter = [ \"a|/dev/nvme.*|\", "
-           "\"a|^/dev/vd.*|\",\n"
+           "\"a|^/dev/[sv]d.*|\",\n"
            "        \"r/.*/\" ]  # /dev/sd\n"
            "    dir = \"/dev\"\n"
            "}\n");
+  /* Volumes on multipath devices, which the new machine has not. */
+  edit_is (edit_lvm_conf,
+           "global_filter = [ \"a|/dev/mapper/mpath.*|\", \"r|.*|\" ]\n",
+           "global_filter = [ \"a|/dev/mapper/mpath.*|\", "
+           "\"a|^/dev/[sv]d.*|\", \"r|.*|\" ]\n");
   edit_is (edit_resume_conf, "RESUME=/dev/sda5\n", "RESUME=UUID=5555-swap\n");
   edit_is (edit_resume_conf, "RESUME=\"/dev/sda5\"\n",
            "RESUME=\"UUID=5555-swap\"\n");
@@ -545,6 +560,82 @@ test_order_by_path (void **state)
             "UUID=root / ext4 x 0 0\nUUID=data /data xfs x 0 0\n");
 }
 
+/* Names by id, and of multipath, with several disks: serial numbers, the
+ * line for "/", and elimination where all disks are named.
+ */
+static void
+test_order_by_id (void **state)
+{
+  struct devmap map = make_map (two, 2);
+  const char *in =
+    "/dev/disk/by-id/scsi-36000c29aaaa0001-part1 /data xfs x 0 0\n";
+
+  (void) state;
+  /* One of two disks: perhaps of a disk that was left behind. */
+  fstab_is (&map, in, in);
+  assert_non_null (strstr (unknown_names, "/dev/disk/by-id/scsi-"));
+
+  map = make_map (two, 2);
+  map.serial[0] = "6000C29A-AAA0001";
+  map.serial[1] = "6000C29B-BBB0002";
+  fstab_is (&map, in, "UUID=data /data xfs x 0 0\n");
+
+  /* Both: only one way fits. */
+  map = make_map (two, 2);
+  map.root_disk = 1;
+  map.root_part = 2;
+  fstab_is (&map,
+            "/dev/disk/by-id/scsi-3b-part2 / ext4 x 0 0\n"
+            "/dev/disk/by-id/scsi-3b-part1 /boot ext4 x 0 0\n"
+            "/dev/disk/by-id/wwn-0xa-part1 /data xfs x 0 0\n",
+            "UUID=root / ext4 x 0 0\nUUID=boot /boot ext4 x 0 0\n"
+            "/dev/disk/by-id/wwn-0xa-part1 /data xfs x 0 0\n");
+  map = make_map (two, 2);
+  fstab_is (&map,
+            "/dev/mapper/mpathb2 /x ext4 x 0 0\n"
+            "/dev/mapper/mpatha1 /data xfs x 0 0\n",
+            "UUID=root /x ext4 x 0 0\nUUID=data /data xfs x 0 0\n");
+  map = make_map (twins, 3);
+  fstab_is (&map,
+            "/dev/mapper/mpatha1 /a ext4 x 0 0\n"
+            "/dev/mapper/mpathb1 /b xfs x 0 0\n"
+            "/dev/mapper/mpathc1 /c xfs x 0 0\n",
+            "/dev/mapper/mpatha1 /a ext4 x 0 0\n"
+            "/dev/mapper/mpathb1 /b xfs x 0 0\n"
+            "/dev/mapper/mpathc1 /c xfs x 0 0\n");
+}
+
+static void
+test_multipath_aliases (void **state)
+{
+  struct devmap map = make_map (one, 1);
+  struct text aliases = TEXT_INIT;
+
+  (void) state;
+  multipath_aliases (span_of (
+    "multipaths {\n  multipath {\n    wwid 36000c29\n    alias osdisk\n  }\n"
+    "  multipath {\n    alias \"lun7\"\n    # alias no\n    alias ../x\n"
+    "  }\n}\n"), false, &aliases);
+  multipath_aliases (span_of ("# Multipath bindings\nmpatha 36000c29\n"
+                              "fast 36000c30\n"), true, &aliases);
+  same_text ("aliases", &aliases, "osdisk\nlun7\nmpatha\nfast\n");
+  map.aliases = (struct span) { aliases.data, aliases.len };
+  map.root_disk = 0;
+  map.root_part = 1;
+  fstab_is (&map,
+            "/dev/mapper/osdisk1 / ext4 x 0 0\n"
+            "/dev/mapper/lun7p5 none swap x 0 0\n"
+            "/dev/mapper/fast-part5 none swap x 0 0\n"
+            "/dev/mapper/lun75 /no ext4 x 0 0\n"
+            "/dev/mapper/vg-root /lv ext4 x 0 0\n",
+            "UUID=1111-root / ext4 x 0 0\n"
+            "UUID=5555-swap none swap x 0 0\n"
+            "UUID=5555-swap none swap x 0 0\n"
+            "/dev/mapper/lun75 /no ext4 x 0 0\n"
+            "/dev/mapper/vg-root /lv ext4 x 0 0\n");
+  text_free (&aliases);
+}
+
 static void
 test_hostile_uuid (void **state)
 {
@@ -579,6 +670,8 @@ main (void)
     cmocka_unit_test (test_order_per_bus),
     cmocka_unit_test (test_order_ambiguous),
     cmocka_unit_test (test_order_by_path),
+    cmocka_unit_test (test_order_by_id),
+    cmocka_unit_test (test_multipath_aliases),
     cmocka_unit_test (test_hostile_uuid),
   };
 

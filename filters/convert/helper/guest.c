@@ -11,8 +11,8 @@
  * A write goes to a new file in the same directory, gets mode, owner and
  * extended attributes of the one it replaces, and takes its place by
  * rename.  Without one to replace, and if the guest uses SELinux, it gets
- * the label that most regular files beside it with the same suffix have,
- * else most files, else the directory.
+ * the label of the guest's policy, else the one that most regular files
+ * beside it with the same suffix have, else most files, else the directory.
  *
  * Invariants: (1) only regular files are opened; (2) nothing larger than
  * the caller's cap is read; (3) a file is complete or untouched; (4) what
@@ -264,6 +264,16 @@ guest_read_many (struct guest *gst, struct guest_file *list, size_t nr_files,
 
 /* ---- labels ---- */
 
+static char *
+dirname_of (const char *path)
+{
+  const char *slash = strrchr (path, '/');
+
+  if (slash == NULL)
+    return NULL;
+  return slash == path ? strdup ("/") : strndup (path, slash - path);
+}
+
 static bool
 has_selinux (struct guest *gst)
 {
@@ -361,6 +371,29 @@ neighbours_label (struct guest *gst, const char *dir, const char *name)
   return r;
 }
 
+/* The label for something new of the kind MODE (allocated), or NULL. */
+static char *
+new_label (struct guest *gst, const char *path, unsigned mode)
+{
+  CLEANUP_FREE char *dir = NULL;
+  const char *label;
+  char *r;
+
+  if (!has_selinux (gst) ||
+      strcmp (guest_mount_of (gst, path)->fstype, "vfat") == 0)
+    return NULL;
+  label = gst->label_of ? gst->label_of (gst, path, mode) : NULL;
+  if (label != NULL)
+    return strdup (label);
+  dir = dirname_of (path);
+  r = dir == NULL      ? NULL
+      : S_ISREG (mode) ? neighbours_label (gst, dir, strrchr (path, '/') + 1)
+                       : get_label (gst, dir);
+  if (r == NULL)
+    gst->unlabelled = true;
+  return r;
+}
+
 static int
 set_label (struct guest *gst, const char *path, const char *label)
 {
@@ -370,16 +403,6 @@ set_label (struct guest *gst, const char *path, const char *label)
 }
 
 /* ---- writing ---- */
-
-static char *
-dirname_of (const char *path)
-{
-  const char *slash = strrchr (path, '/');
-
-  if (slash == NULL)
-    return NULL;
-  return slash == path ? strdup ("/") : strndup (path, slash - path);
-}
 
 static int
 write_failed (struct guest *gst, const char *path)
@@ -394,14 +417,12 @@ write_failed (struct guest *gst, const char *path)
   return -1;
 }
 
-/* Make the missing directories above PATH, 0755, with the label of the
- * directory that they are in.
- */
+/* Make the missing directories above PATH, 0755. */
 static int
 make_parents (struct guest *gst, const char *path, const char *why)
 {
   CLEANUP_FREE char *dir = dirname_of (path);
-  CLEANUP_FREE char *parent = NULL, *label = NULL;
+  CLEANUP_FREE char *label = NULL;
   struct guestfs_statns st;
   int r;
 
@@ -423,12 +444,9 @@ make_parents (struct guest *gst, const char *path, const char *why)
     return write_failed (gst, dir);
   if (guestfs_chmod (gst->g, 0755, dir) == -1)
     return write_failed (gst, dir);
-  if (has_selinux (gst)) {
-    parent = dirname_of (dir);
-    label = parent ? get_label (gst, parent) : NULL;
-    if (label != NULL && set_label (gst, dir, label) == -1)
-      return write_failed (gst, dir);
-  }
+  label = new_label (gst, dir, S_IFDIR);
+  if (label != NULL && set_label (gst, dir, label) == -1)
+    return write_failed (gst, dir);
   report_change (gst->report, dir, "mkdir", why, NULL, NULL);
   return 0;
 }
@@ -543,13 +561,10 @@ guest_write (struct guest *gst, const char *path, const char *data, size_t size,
       goto failed;
   }
   else {
-    CLEANUP_FREE char *dir = dirname_of (real);
-    CLEANUP_FREE char *label = NULL;
+    CLEANUP_FREE char *label = new_label (gst, real, S_IFREG);
 
     if (guestfs_chmod (gst->g, mode & 07777, tmp) == -1)
       goto failed;
-    if (dir != NULL && has_selinux (gst))
-      label = neighbours_label (gst, dir, strrchr (real, '/') + 1);
     if (label != NULL && set_label (gst, tmp, label) == -1)
       goto failed;
   }
@@ -669,7 +684,7 @@ guest_symlink (struct guest *gst, const char *target, const char *path,
                const char *why)
 {
   CLEANUP_FREE char *old = guest_readlink (gst, path);
-  CLEANUP_FREE char *tmp = NULL, *dir = NULL, *label = NULL;
+  CLEANUP_FREE char *tmp = NULL, *label = NULL;
   struct guestfs_statns st;
   char before[65];
   bool have = false;
@@ -696,13 +711,10 @@ guest_symlink (struct guest *gst, const char *target, const char *path,
     return -1;
   if (guestfs_ln_s (gst->g, target, tmp) == -1)
     return write_failed (gst, path);
-  if (has_selinux (gst)) {
-    dir = dirname_of (path);
-    label = r == 1 ? get_label (gst, path) : dir ? get_label (gst, dir) : NULL;
-    if (label != NULL)
-      set_label (gst, tmp, label);
-  }
-  if (guestfs_rename (gst->g, tmp, path) == -1) {
+  label = r == 1 && has_selinux (gst) ? get_label (gst, path)
+                                      : new_label (gst, path, S_IFLNK);
+  if ((label != NULL && set_label (gst, tmp, label) == -1) ||
+      guestfs_rename (gst->g, tmp, path) == -1) {
     write_failed (gst, path);
     guestfs_rm_f (gst->g, tmp);
     return -1;

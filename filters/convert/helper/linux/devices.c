@@ -31,8 +31,9 @@ struct view {
   char **partitions; /* NULL = not asked yet */
   struct known *known;
   size_t nr_known;
-  bool all;         /* everything was looked at, for clones */
-  const char *path; /* file being edited */
+  struct text aliases; /* what map.aliases is in */
+  bool all;            /* everything was looked at, for clones */
+  const char *path;    /* file being edited */
   bool error;
 };
 
@@ -368,6 +369,32 @@ plan_resume (struct linux_state *st)
                    "the initrd knows an old name of the resume device");
 }
 
+/* The names that the guest's multipath has for disks. */
+static int
+read_aliases (struct linux_state *st, struct text *out)
+{
+  static const char *const files[] = { "/etc/multipath.conf",
+                                       "/etc/multipath/bindings",
+                                       "/var/lib/multipath/bindings", NULL };
+  size_t i;
+
+  if (conf_preload (st, files) == -1)
+    return -1;
+  for (i = 0; files[i]; i++) {
+    struct conf_file *f = conf_get (st, files[i]);
+
+    if (!f)
+      return -1;
+    if (f->data)
+      multipath_aliases ((struct span){ f->data, f->size }, i > 0, out);
+  }
+  if (out->failed) {
+    linux_oom (st);
+    return -1;
+  }
+  return 0;
+}
+
 static int
 root_is_known (struct view *v)
 {
@@ -464,6 +491,7 @@ devices_forget (struct linux_state *st)
     return;
   guest_free_strings (v->devices);
   guest_free_strings (v->partitions);
+  text_free (&v->aliases);
   free (v->known);
   free (v);
   st->disks = NULL;
@@ -521,6 +549,13 @@ devices_plan (struct linux_state *st)
   for (i = 0; i < DEVMAP_MAX_DISKS && v->devices[i]; i++)
     v->map.bus[i] = bus_of (gst->source, i);
   v->map.nr_disks = i;
+  for (i = 0; gst->source && i < v->map.nr_disks && i < gst->source->nr_disks;
+       i++)
+    v->map.serial[i] = gst->source->disks[i].serial;
+  if (read_aliases (st, &v->aliases) == -1)
+    goto out;
+  v->map.aliases = (struct span){ v->aliases.data ? v->aliases.data : "",
+                                  v->aliases.len };
   if (strncmp (root, "btrfsvol:", 9) == 0)
     root += 9;
   /* "/dev/sda2/@rootfs" */

@@ -58,6 +58,9 @@ struct linux_state {
                                    persistence files; NULL-ended or NULL */
   unsigned jobs;      /* first-boot jobs registered */
   struct view *disks; /* of devices.c */
+
+  bool policy_read;       /* or could not be */
+  struct selabel *policy; /* of SELinux, or NULL */
 };
 
 /* Files (conf.c).  conf_get returns NULL only on an error that has been
@@ -119,6 +122,11 @@ extern int identity_plan (struct linux_state *st);
 extern int uefi_plan (struct linux_state *st);
 extern int user_plan (struct linux_state *st);
 extern int firstboot_plan (struct linux_state *st); /* last */
+
+/* Labels of new files; between the two, all writing (selinux.c). */
+extern void selinux_begin (struct linux_state *st);
+extern int selinux_end (struct linux_state *st);
+extern void selinux_free (struct linux_state *st);
 
 /* A job for the first boot, run once, in the order registered.  SCRIPT is
  * a whole shell script.  NETWORK: wait for it, within a bound.
