@@ -5,8 +5,11 @@
 noinst_LTLIBRARIES += libhelper.la
 libhelper_la_SOURCES = \
 	appliance.c appliance.h \
+	children.c children.h \
 	devices.c devices.h \
+	disk-uri.c disk-uri.h \
 	documents.c documents.h \
+	fixed.c fixed.h \
 	fstab.c fstab.h \
 	guest.c guest.h \
 	identity.c identity.h \
