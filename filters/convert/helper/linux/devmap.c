@@ -506,10 +506,11 @@ path_proved (struct devmap *map, struct span fstab)
 static void
 know_id (struct devmap *map, struct span id, unsigned disk)
 {
-  char *to = map->ids[map->nr_ids];
+  char *to;
 
   if (map->nr_ids == DEVMAP_MAX_IDS || id.n >= DEVMAP_ID_SIZE)
     return;
+  to = map->ids[map->nr_ids];
   memcpy (to, id.p, id.n);
   to[id.n] = '\0';
   map->id_disk[map->nr_ids++] = disk;
