@@ -101,6 +101,21 @@ extern bool children_wait (struct child *const *children, size_t nr_children,
                            const int *fds, bool *ready, size_t n, int timeout);
 extern bool interrupted (void);
 
+/* held.c: the files that the server reads. */
+
+struct held {
+  struct {
+    dev_t dev;
+    ino_t ino;
+  } * v;
+  size_t n;
+};
+/* Add what SERVER and its children have open now. */
+extern void held_add (struct held *h, pid_t server);
+/* PATH exists and is one of them, whatever its name. */
+extern bool held_has (const struct held *h, const char *path);
+extern void held_clear (struct held *h);
+
 /* survey.c: what the server offers. */
 
 struct document {
@@ -110,12 +125,14 @@ struct document {
 };
 struct survey {
   char *socket;
+  pid_t server;
   /* Results. */
   char **exports; /* of disks, in order */
   uint64_t *sizes;
   size_t nr_disks;
   struct document *docs;
   size_t nr_docs;
+  struct held held; /* open while the disks were */
   char *error;
 };
 /* Blocks until the conversion is done; runs in a thread of its own.

@@ -7,7 +7,9 @@
  *    final name: data is written to NAME.part.  What exists is replaced by
  *    rename(2), and only with --force.
  * 2. On failure every file that we made is removed.
- * 3. The source is never among the files that are replaced.
+ * 3. Neither the source nor a file that it names is among the files that
+ *    are replaced, or removed because an interrupted run may have left
+ *    them.
  */
 
 #include <config.h>
@@ -135,20 +137,25 @@ paths_from_document (struct outputs *out, const struct options *o,
 }
 
 static int
-check_free (const char *path, const struct options *o)
+check_free (const char *path, const struct options *o, const struct survey *s)
 {
+  CLEANUP_FREE char *part = xasprintf ("%s.part", path);
+  const char *paths[] = { path, part };
   struct stat st, src;
+  size_t i;
 
+  for (i = 0; i < V2V_ARRAY_SIZE (paths); ++i)
+    if (held_has (&s->held, paths[i]) ||
+        (stat (o->source, &src) == 0 && stat (paths[i], &st) == 0 &&
+         st.st_dev == src.st_dev && st.st_ino == src.st_ino)) {
+      show_error ("output-is-source",
+                  "%s is the source, or a file of it: choose another "
+                  "directory or --name",
+                  paths[i]);
+      return EXIT_OUTPUT;
+    }
   if (lstat (path, &st) == -1)
     return 0;
-  if (stat (o->source, &src) == 0 && stat (path, &st) == 0 &&
-      st.st_dev == src.st_dev && st.st_ino == src.st_ino) {
-    show_error ("output-is-source",
-                "%s is the source: choose another "
-                "directory or --name",
-                path);
-    return EXIT_OUTPUT;
-  }
   if (!o->force) {
     show_error ("output-exists",
                 "%s exists: remove it, choose another "
@@ -214,14 +221,14 @@ outputs_plan (struct outputs *out, const struct options *o,
                                       i, o->qcow2 ? "qcow2" : "img");
   for (i = 0; i < s->nr_disks; ++i) {
     out->disks[i].part = xasprintf ("%s.part", out->disks[i].path);
-    r = check_free (out->disks[i].path, o);
+    r = check_free (out->disks[i].path, o, s);
     if (r)
       return r;
   }
   for (i = 0; i < s->nr_docs; ++i) {
     CLEANUP_FREE char *path = document_path (out, o, s->docs[i].name);
 
-    r = check_free (path, o);
+    r = check_free (path, o, s);
     if (r)
       return r;
   }

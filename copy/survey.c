@@ -93,6 +93,7 @@ open_disks (struct survey *s)
     if (size == -1)
       return fail (s, nbd);
     s->sizes[i] = size;
+    held_add (&s->held, s->server);
     nbd_shutdown (nbd, 0);
     nbd_close (nbd);
   }
@@ -191,6 +192,7 @@ survey_clear (struct survey *s)
   free (s->sizes);
   free (s->docs);
   free (s->error);
+  held_clear (&s->held);
   memset (s, 0, sizeof *s);
 }
 

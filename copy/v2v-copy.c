@@ -602,6 +602,7 @@ run (void)
 
   r = start_server (socket);
   s.socket = socket;
+  s.server = server.pid;
   if (r == 0)
     r = survey (&s);
   if (r == 0)

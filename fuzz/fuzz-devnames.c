@@ -45,7 +45,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   struct devmap map = {
     .root_disk = -1, .root_part = -1, .identify = identify,
   };
-  struct text once = TEXT_INIT, twice = TEXT_INIT;
+  struct text once = TEXT_INIT, twice = TEXT_INIT, aliases = TEXT_INIT;
   struct span in;
   devedit_fn *edit;
 
@@ -54,6 +54,10 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   edit = editors[(data[0] & 15) % V2V_ARRAY_SIZE (editors)];
   map.nr_disks = 1 + (data[0] >> 6);
   in = (struct span) { (const char *)data + 1, size - 1 };
+  /* The same bytes may be multipath's. */
+  multipath_aliases (in, size & 1, &aliases);
+  map.aliases = (struct span) { aliases.data ? aliases.data : "", aliases.len };
+  map.serial[0] = "6000C29A-AAA0001";
   devmap_solve (&map, in);
   edit (in, &map, &once);
   if (once.failed)
@@ -67,5 +71,6 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     abort ();
   text_free (&once);
   text_free (&twice);
+  text_free (&aliases);
   return 0;
 }

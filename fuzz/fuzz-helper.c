@@ -5,6 +5,7 @@
  */
 
 #include "../filters/convert/helper/devices.c"
+#include "../filters/convert/helper/devnames.c"
 #include "../filters/convert/helper/fstab.c"
 #undef MAX_ENTRIES
 #include "../filters/convert/helper/identity.c"

@@ -65,6 +65,27 @@ read_module (void *opaque, const char *path, uint8_t **data, size_t *size)
   return 0;
 }
 
+/* Files that begin with "h" go, the others become "edited". */
+static enum initrd_edit_result
+edit (void *opaque, const char *path, const uint8_t *data, size_t size,
+      uint8_t **out, size_t *out_size)
+{
+  static const char text[] = "edited";
+
+  (void) opaque;
+  if (*path == '/' || size == 0)
+    abort ();
+  if (size == strlen (text) && memcmp (data, text, size) == 0)
+    return INITRD_EDIT_NONE;
+  if (data[0] == 'h')
+    return INITRD_EDIT_HIDE;
+  *out = (uint8_t *) strdup (text);
+  *out_size = strlen (text);
+  return *out ? INITRD_EDIT_REPLACE : INITRD_EDIT_FAILED;
+}
+
+static const struct initrd_editor editor = { edit, NULL };
+
 static void
 check_append (const uint8_t *data, const struct initrd_plan *plan,
               const struct initrd_kernel *kernel, const char *const *wanted)
@@ -91,6 +112,12 @@ check_append (const uint8_t *data, const struct initrd_plan *plan,
       again.verdict != INITRD_PRESENT)
     abort ();
   initrd_plan_free (&again);
+  if (plan->edited &&
+      (initrd_plan_edited (image, size, kernel, wanted, NULL, &editor,
+                           &again) != 0 || again.verdict != INITRD_PRESENT))
+    abort ();
+  if (plan->edited)
+    initrd_plan_free (&again);
   /* May rightly find that the image's own modules are no good. */
   if (initrd_verify (image, size, data, (size_t) plan->offset, kernel,
                      wanted, &reason) == -1 && reason == NULL)
@@ -115,6 +142,13 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     check_append (data, &plan, &kernel, wanted);
   else if (plan.reason == NULL || plan.tail != NULL)
     abort ();
+  initrd_plan_free (&plan);
+
+  if (initrd_plan_edited (data, size, &kernel, wanted, NULL, &editor,
+                          &plan) == -1)
+    abort ();
+  if (plan.verdict == INITRD_APPEND)
+    check_append (data, &plan, &kernel, wanted);
   initrd_plan_free (&plan);
   return 0;
 }

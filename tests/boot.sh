@@ -109,7 +109,7 @@ qemu-system-x86_64 "${args[@]}" <&7 >"$log" 2>"$dir/err" 7>&- &
 pid=$!
 start=$SECONDS
 
-bad='\(initramfs\)|Kernel panic|emergency (mode|shell)|rescue mode|dracut:/#'
+bad='\(initramfs\)|Kernel panic|emergency (mode|shell|recovery shell)|rescue mode|dracut:/#'
 bad+='|Give root password|Press Enter for maintenance|grub rescue>|grub> '
 bad+='|No bootable device|not a bootable disk|BdsDxe: failed to load Boot.*$'
 bad+='|UEFI Interactive Shell|rootfs image is not initramfs|ALERT!.*does not exist'

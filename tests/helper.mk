@@ -21,6 +21,7 @@ TESTS += test-helper-parsers
 test_helper_parsers_SOURCES = \
 	test-helper-parsers.c \
 	../filters/convert/helper/devices.c \
+	../filters/convert/helper/devnames.c \
 	../filters/convert/helper/fstab.c \
 	../filters/convert/helper/identity.c \
 	../filters/convert/helper/kernel.c \

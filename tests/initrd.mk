@@ -9,6 +9,7 @@ initrd_sources = \
 	$(linux_dir)/initrd-build.c \
 	$(linux_dir)/initrd-closure.c \
 	$(linux_dir)/initrd-codec.c \
+	$(linux_dir)/initrd-edit.c \
 	$(linux_dir)/initrd-image.c \
 	$(linux_dir)/initrd-join.c \
 	$(linux_dir)/initrd-lookup.c \
@@ -27,6 +28,7 @@ initrd_libs = $(ZLIB_LIBS) $(LZMA_LIBS) $(ZSTD_LIBS) $(LZ4_LIBS) $(BZ2_LIBS) \
 if HAVE_CMOCKA
 initrd_unit_tests = \
 	test-initrd-codec \
+	test-initrd-edit \
 	test-initrd-fuzz \
 	test-initrd-fuzz-index \
 	test-initrd-index \
@@ -48,6 +50,12 @@ test_initrd_codec_SOURCES = \
 test_initrd_codec_CPPFLAGS = $(initrd_cppflags)
 test_initrd_codec_CFLAGS = $(initrd_cflags)
 test_initrd_codec_LDADD = $(initrd_libs)
+
+test_initrd_edit_SOURCES = \
+	test-initrd-edit.c test-initrd-util.h $(initrd_sources)
+test_initrd_edit_CPPFLAGS = $(initrd_cppflags)
+test_initrd_edit_CFLAGS = $(initrd_cflags)
+test_initrd_edit_LDADD = $(initrd_libs)
 
 test_initrd_index_SOURCES = \
 	test-initrd-index.c test-initrd-util.h $(initrd_sources)

@@ -5,6 +5,9 @@ linux_dir = ../filters/convert/helper/linux
 linux_cppflags = $(AM_CPPFLAGS) -I$(top_builddir) -I$(srcdir)/$(linux_dir)
 linux_cflags = $(ASAN_CFLAGS) $(CMOCKA_CFLAGS)
 
+TESTS += test-linux-guest.sh test-codes.sh
+ALL_TESTS += test-linux-firstboot-boot.sh
+
 if HAVE_CMOCKA
 linux_tests = \
 	test-linux-devices \
@@ -12,6 +15,8 @@ linux_tests = \
 	test-linux-confedit \
 	test-linux-kernels \
 	test-linux-netnames \
+	test-linux-selabel \
+	test-linux-tools \
 	$(NULL)
 TESTS += $(linux_tests)
 check_PROGRAMS += $(linux_tests)
@@ -46,8 +51,21 @@ test_linux_kernels_LDADD = $(CMOCKA_LIBS)
 
 test_linux_netnames_SOURCES = \
 	test-linux-netnames.c test-linux.h \
-	$(linux_dir)/netnames.c $(linux_dir)/text.c
+	$(linux_dir)/netleases.c $(linux_dir)/netnames.c $(linux_dir)/text.c
 test_linux_netnames_CPPFLAGS = $(linux_cppflags) $(LIBYAML_CFLAGS)
 test_linux_netnames_CFLAGS = $(linux_cflags)
 test_linux_netnames_LDADD = $(CMOCKA_LIBS) $(LIBYAML_LIBS)
+
+test_linux_selabel_SOURCES = \
+	test-linux-selabel.c test-linux.h \
+	$(linux_dir)/selabel.c $(linux_dir)/text.c
+test_linux_selabel_CPPFLAGS = $(linux_cppflags) $(PCRE2_CFLAGS)
+test_linux_selabel_CFLAGS = $(linux_cflags)
+test_linux_selabel_LDADD = $(CMOCKA_LIBS) $(PCRE2_LIBS)
+
+test_linux_tools_SOURCES = \
+	test-linux-tools.c test-linux.h $(linux_dir)/text.c
+test_linux_tools_CPPFLAGS = $(linux_cppflags)
+test_linux_tools_CFLAGS = $(linux_cflags)
+test_linux_tools_LDADD = $(CMOCKA_LIBS)
 endif

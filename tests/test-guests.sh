@@ -4,7 +4,7 @@
 # virtio: so that a converted one that boots proves the conversion, and one
 # that does not is not the guest's fault.  Converted, it boots on virtio.
 #
-#   test-guests.sh [--converted] [NAME]...    (all of them)
+#   test-guests.sh [--converted] [NAME]...    ($V2V_TEST_GUESTS, or all)
 #
 # With --converted only the last of the three is tried.
 
@@ -19,11 +19,12 @@ export TMPDIR=$tmp
 controls=yes
 [ "${1:-}" != --converted ] || { controls=no; shift; }
 guests=("$@")
-[ $# -gt 0 ] || mapfile -t guests < <("$dir/guests/make-linux.sh" --list)
-sound=(--run 'state=$(timeout 240 systemctl is-system-running --wait); echo "$state"; systemctl --failed --no-legend; [ "$state" = running ]'
+[ $# -gt 0 ] || read -r -a guests <<<"${V2V_TEST_GUESTS:-}"
+[ ${#guests[@]} -gt 0 ] || mapfile -t guests < <("$dir/guests/make-linux.sh" --list)
+usual=(--run 'state=$(timeout 240 systemctl is-system-running --wait); echo "$state"; systemctl --failed --no-legend; [ "$state" = running ]'
        --run 'findmnt --real; swapon --show')
 
-# boot FILE... [OPTION...]: boot.sh with the disks of a guest, options first.
+# boot FILE... -- OPTION...: boot.sh with the disks of a guest.
 boot ()
 {
     local disks=() first=$1; shift
@@ -35,6 +36,12 @@ boot ()
 for g in "${guests[@]}"; do
     read -r -a options < <("$dir/guests/make-linux.sh" --boot "$g")
     read -r -a params < <("$dir/guests/make-linux.sh" --convert "$g")
+    read -r -a refuse < <("$dir/guests/make-linux.sh" --refuse "$g")
+    read -r -a warnings < <("$dir/guests/make-linux.sh" --warnings "$g")
+    sound=()
+    while read -r line; do sound+=(--run "$line"); done \
+        < <("$dir/guests/make-linux.sh" --sound "$g")
+    [ ${#sound[@]} -gt 0 ] || sound=("${usual[@]}")
     if ! "$dir/guests/make-linux.sh" "$g" >"$tmp/images" 2>"$tmp/log"; then
         not_ok "$g is made"
         sed 's/^/# /' "$tmp/log" | tail -n 40
@@ -42,23 +49,35 @@ for g in "${guests[@]}"; do
     fi
     mapfile -t images <"$tmp/images"
     disks=("${images[@]}")
-    if [ $controls = yes ] && [ "$g" = uefi ]; then
+    copy=
+    if [ $controls = yes ] && [[ " ${options[*]} " = *" --uefi "* ]] &&
+       ! mdir -b -i "${images[0]}@@1M" ::/EFI/BOOT >/dev/null 2>&1; then
         # The old machine's NVRAM names the loader; a new one does not.
-        disks=("$tmp/uefi.img")
-        cp --sparse=always "${images[0]}" "$disks"
+        copy=$tmp/uefi.img
+        disks=("$copy" "${images[@]:1}")
+        cp --sparse=always "${images[0]}" "$copy"
         check "$g: a loader where any firmware looks" sh -c "
-            mmd -i '$disks@@1M' ::/EFI/BOOT &&
-            mcopy -i '$disks@@1M' ::/EFI/debian/grubx64.efi '$tmp/loader' &&
-            mcopy -i '$disks@@1M' '$tmp/loader' ::/EFI/BOOT/BOOTX64.EFI"
+            loader=\$(mdir -b -i '$copy@@1M' -/ ::/EFI | grep -i '/grubx64.efi') &&
+            mmd -i '$copy@@1M' ::/EFI/BOOT &&
+            mcopy -i '$copy@@1M' \"\$loader\" '$tmp/loader' &&
+            mcopy -i '$copy@@1M' '$tmp/loader' ::/EFI/BOOT/BOOTX64.EFI"
     fi
     if [ $controls = yes ]; then
         check "$g boots as it was (${options[*]})" \
             boot "${disks[@]}" -- "${options[@]}" "${sound[@]}"
         check_fails "$g does not boot on virtio" \
             boot "${disks[@]}" -- "${options[@]}" --bus virtio --timeout 300
-        [ "$g" != uefi ] || rm -f "${disks[@]}"
+        [ -z "$copy" ] || rm -f "$copy"
     fi
 
+    if [ ${#refuse[@]} -gt 0 ]; then
+        check_fails "$g is refused with ${refuse[*]}" \
+            nbdkit -U - --filter=v2v-convert file "${images[0]}" \
+            "${refuse[@]}" --run 'nbdinfo --size "$uri"'
+    fi
+    rm -rf "$tmp/doc"
+    mkdir "$tmp/doc"
+    params+=(v2v-metadata-dir="$tmp/doc")
     before=$(cat "${images[@]}" | sha256sum)
     out=()
     for ((i = 0; i < ${#images[@]}; i++)); do out+=("$tmp/out-$i.img"); done
@@ -77,6 +96,9 @@ for g in "${guests[@]}"; do
     fi
     check "$g: the source is untouched" \
         test "$(cat "${images[@]}" | sha256sum)" = "$before"
+    for w in "${warnings[@]}"; do
+        check "$g: the warning $w" grep -qE "\"code\": ?\"$w\"" "$tmp/doc/report.json"
+    done
     check "$g boots on virtio when converted" \
         boot "${out[@]}" -- "${options[@]}" --bus virtio "${sound[@]}"
     rm -f "${out[@]}"

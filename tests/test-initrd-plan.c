@@ -177,15 +177,6 @@ plan_for (struct initrd_buf *image)
   return plan;
 }
 
-static bool
-has_string (char **list, const char *s)
-{
-  for (; list && *list; ++list)
-    if (strcmp (*list, s) == 0)
-      return true;
-  return false;
-}
-
 /* What is added: the closure, the soft dependency by its alias, not what
  * the image has under another suffix; and what the indexes say then.
  */
@@ -440,6 +431,14 @@ test_families (void **state)
   make_image (&image, INITRD_FORMAT_GZIP, &w);
   expect (&image, INITRD_REBUILD, "initrd-no-udev");
 
+  /* Arch's mkinitcpio with neither of the hooks udev and systemd. */
+  put_text (&w, "config", "MODULES=\"ahci\"\nEARLYHOOKS=\"\"\n");
+  put_text (&w, "init", "#!/usr/bin/ash\n");
+  put_dirs (&w, "lib/modules/" KVER);
+  put_index (&w, "lib/modules/" KVER "/modules.dep.bin", dep);
+  make_image (&image, INITRD_FORMAT_ZSTD, &w);
+  expect (&image, INITRD_REBUILD, "initrd-no-udev");
+
   put_dirs (&w, "lib/modules/" KVER);
   put_text (&w, "lib/modules/" KVER "/modules.dep.bin", "not an index");
   make_image (&image, INITRD_FORMAT_GZIP, &w);
@@ -503,6 +502,60 @@ test_list_file (void **state)
   assert_int_equal (strncmp (text, "ahci\n", 5), 0);
   assert_non_null (strstr (text, "\nvirtio_blk\n"));
   free (text);
+  initrd_image_free (&img);
+  initrd_buf_free (&image);
+  initrd_buf_free (&m);
+}
+
+/* Alpine's mkinitfs: its busybox reads the text indexes and its
+ * nlplug-findfs, which stands for udev, the binary ones.
+ */
+static void
+test_mkinitfs (void **state)
+{
+  static const char *const texts[][2] = {
+    { "modules.dep", "\nkernel/drivers/block/virtio_blk.ko: " },
+    { "modules.alias", "\nalias virtio:d00000002v* virtio_blk\n" },
+  };
+  static const char *const dep[] = { "ahci", "kernel/ahci.ko:", NULL };
+  static const char *const alias[] = { "pci:v*bc01sc06i01*", "ahci", NULL };
+  struct initrd_buf image = { 0 }, m = { 0 };
+  struct cpio_writer w = { 0 };
+  struct initrd_image img;
+  struct initrd_error e = { 0 };
+  struct initrd_node *n;
+  char *text, path[256];
+  size_t i;
+
+  (void)state;
+  put_dirs (&w, "bin");
+  put_text (&w, "bin/busybox", "\177ELF");
+  put_dirs (&w, "sbin");
+  put_text (&w, "sbin/nlplug-findfs", "\177ELF");
+  put_text (&w, "init", "#!/bin/sh\n");
+  put_dirs (&w, "lib/modules/" KVER "/kernel");
+  make_module (&m, KVER, NULL);
+  assert_int_equal (cpio_write_file (&w, "lib/modules/" KVER "/kernel/ahci.ko",
+                                     0644, m.data, m.size),
+                    0);
+  put_index (&w, "lib/modules/" KVER "/modules.dep.bin", dep);
+  put_index (&w, "lib/modules/" KVER "/modules.alias.bin", alias);
+  put_text (&w, "lib/modules/" KVER "/modules.dep", "kernel/ahci.ko:\n");
+  put_text (&w, "lib/modules/" KVER "/modules.alias",
+            "alias pci:v*bc01sc06i01* ahci\n");
+  make_image (&image, INITRD_FORMAT_GZIP, &w);
+  plan_and_verify (&image);
+  assert_int_equal (
+    initrd_image_read (image.data, image.size, SIZE_MAX, &img, &e), 1);
+  for (i = 0; i < 2; ++i) {
+    snprintf (path, sizeof path, "lib/modules/" KVER "/%s", texts[i][0]);
+    n = initrd_tree_lookup (img.tree, path, false);
+    assert_non_null (n);
+    text = strndup ((const char *)n->inode->data, n->inode->size);
+    assert_non_null (strstr (text, "ahci"));
+    assert_non_null (strstr (text, texts[i][1]));
+    free (text);
+  }
   initrd_image_free (&img);
   initrd_buf_free (&image);
   initrd_buf_free (&m);
@@ -792,6 +845,7 @@ main (void)
     cmocka_unit_test (test_optional_net),
     cmocka_unit_test (test_families),
     cmocka_unit_test (test_list_file),
+    cmocka_unit_test (test_mkinitfs),
     cmocka_unit_test (test_verdicts),
     cmocka_unit_test (test_read_error),
     cmocka_unit_test (test_alias_from_modinfo),

@@ -324,4 +324,13 @@ apply_plan (struct initrd_buf *image, const struct initrd_plan *plan)
                     0);
 }
 
+static inline bool
+has_string (char **list, const char *s)
+{
+  for (; list && *list; ++list)
+    if (strcmp (*list, s) == 0)
+      return true;
+  return false;
+}
+
 #endif /* V2V_TEST_INITRD_UTIL_H */

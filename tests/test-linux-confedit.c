@@ -139,6 +139,49 @@ test_repositories (void **state)
 }
 
 static void
+test_repositories_more (void **state)
+{
+  (void) state;
+  /* Only the key "enabled" itself, and lists of mirrors too. */
+  edit_is (edit_repo,
+           "[vmw]\nmirrorlist = https://packages.vmware.com/list\n"
+           "enabled_metadata=1\nenabled=1\n"
+           "[other]\n#baseurl=https://packages.vmware.com/x\nenabled=1\n",
+           "[vmw]\nmirrorlist = https://packages.vmware.com/list\n"
+           "enabled_metadata=1\nenabled=0\n"
+           "[other]\n#baseurl=https://packages.vmware.com/x\nenabled=1\n");
+  edit_is (edit_deb822,
+           "Types: deb\nURIs: https://packages.vmware.com/tools\nSuites: x\n\n"
+           "Types: deb\nURIs: https://deb.example.org/vmware.com\n\n"
+           "Enabled: no\nURIs: http://packages.vmware.com/\n",
+           "Enabled: no\n"
+           "Types: deb\nURIs: https://packages.vmware.com/tools\nSuites: x\n\n"
+           "Types: deb\nURIs: https://deb.example.org/vmware.com\n\n"
+           "Enabled: no\nURIs: http://packages.vmware.com/\n");
+}
+
+static void
+test_shared_folders (void **state)
+{
+  (void) state;
+  /* systemd would wait for them, and go to emergency mode. */
+  edit_is (edit_shared_folders,
+           "UUID=1 / ext4 defaults 0 1\n"
+           ".host:/ /mnt/hgfs\tfuse.vmhgfs-fuse  defaults,allow_other\t0 0\n"
+           "share /srv vboxsf uid=0,nofail 0 0\n"
+           "share /srv2 prl_fs\n"
+           "# .host:/ /mnt vmhgfs defaults 0 0\n"
+           ".host:/x /mnt/x vmhgfs defaults,noauto 0 0",
+           "UUID=1 / ext4 defaults 0 1\n"
+           ".host:/ /mnt/hgfs\tfuse.vmhgfs-fuse  defaults,allow_other,noauto"
+           "\t0 0\n"
+           "share /srv vboxsf uid=0,nofail 0 0\n"
+           "share /srv2 prl_fs noauto\n"
+           "# .host:/ /mnt vmhgfs defaults 0 0\n"
+           ".host:/x /mnt/x vmhgfs defaults,noauto 0 0");
+}
+
+static void
 test_inittab_gettys (void **state)
 {
   (void) state;
@@ -197,6 +240,8 @@ main (void)
     cmocka_unit_test (test_modprobe),
     cmocka_unit_test (test_xorg),
     cmocka_unit_test (test_repositories),
+    cmocka_unit_test (test_repositories_more),
+    cmocka_unit_test (test_shared_folders),
     cmocka_unit_test (test_inittab_gettys),
     cmocka_unit_test (test_depend_start),
     cmocka_unit_test (test_shell_var),

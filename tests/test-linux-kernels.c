@@ -244,6 +244,59 @@ test_entries (void **state)
   bootentries_free (&b);
 }
 
+/* Syslinux' own ways to write names. */
+static void
+test_syslinux (void **state)
+{
+  const char *const files[] = { "/boot/initramfs-lts", "/boot/vmlinuz-lts",
+                                "/boot/efi/a/linux", "/boot/syslinux/initrd.gz",
+                                NULL };
+  char *const *const f = (char *const *)files;
+  struct bootentries b = { 0 };
+  char *s;
+
+  (void)state;
+  bootentries_read (&b, span_of ("DEFAULT lts\n"
+                                 "LABEL lts\n"
+                                 "  LINUX vmlinuz-lts\n"
+                                 "  INITRD initramfs-lts\n"
+                                 "  APPEND root=/dev/sda3 quiet\n"
+                                 "label old\n"
+                                 "  kernel ../vmlinuz-lts\n"
+                                 "  append initrd=../ucode.img,initrd.gz ro\n"
+                                 "label bare\n"
+                                 "  kernel k\n"
+                                 "  append initrd=\n"));
+  assert_false (b.failed);
+  assert_int_equal (b.nr, 3);
+  entry_is (&b, 0, "vmlinuz-lts", "initramfs-lts");
+  entry_is (&b, 1, "../vmlinuz-lts", "initrd.gz");
+  entry_is (&b, 2, "k", NULL);
+  bootentries_free (&b);
+
+  s = bootentry_locate (f, "initramfs-lts");
+  assert_string_equal (s, "/boot/initramfs-lts");
+  free (s);
+  s = bootentry_locate (f, "../vmlinuz-lts");
+  assert_string_equal (s, "/boot/vmlinuz-lts");
+  free (s);
+  s = bootentry_locate (f, "initrd.gz");
+  assert_string_equal (s, "/boot/syslinux/initrd.gz");
+  free (s);
+  s = bootentry_locate (f, "/vmlinuz-lts");
+  assert_string_equal (s, "/boot/vmlinuz-lts");
+  free (s);
+  s = bootentry_locate (f, "/a/linux");
+  assert_string_equal (s, "/boot/efi/a/linux");
+  free (s);
+  s = bootentry_locate (f, "/@/.snapshots/1/snapshot/boot/vmlinuz-lts");
+  assert_string_equal (s, "/boot/vmlinuz-lts");
+  free (s);
+  assert_null (bootentry_locate (f, "vmlinuz"));
+  assert_null (bootentry_locate (f, "/vmlinuz"));
+  assert_null (bootentry_locate (f, "../"));
+}
+
 static void
 test_image_version (void **state)
 {
@@ -278,6 +331,7 @@ main (void)
     cmocka_unit_test (test_kernel_install),
     cmocka_unit_test (test_versions),
     cmocka_unit_test (test_entries),
+    cmocka_unit_test (test_syslinux),
     cmocka_unit_test (test_image_version),
   };
 

@@ -31,10 +31,11 @@ test_names (void **state)
 {
   static const char *const good[] = {
     "eth0", "ens192", "enp0s3", "eno1", "em1", "p2p1", "enx000c29aabbcc",
+    "enX0",
   };
   static const char *const bad[] = {
     "", "lo", "br0", "bond0", "virbr0", "eth", "eth0.5", "docker0", "en0",
-    "ens192; rm", "enp0s3\"", "wlan0", "ensabcdefghijklm", "p2", "pp1", "tun0",
+    "ens192; rm", "enp0s3\"", "wlan0", "ensabcdefghijklm", "p2", "pp1", "tun0", "enX",
   };
   size_t i;
 
@@ -186,11 +187,147 @@ test_assign (void **state)
   netnames_free (&n);
 }
 
+/* Names of the administrator's own, bound to where the card was. */
+static void
+test_own_names (void **state)
+{
+  static const char *const macs[] = { "00:0c:29:00:00:01",
+                                      "00:0c:29:00:00:02" };
+  struct netnames n = { 0 };
+
+  (void) state;
+  netnames_link (&n, span_of (
+    "[Match]\nPath=pci-0000:0b:00.0\n[Link]\nName=lan0\n"));
+  netnames_rules (&n, span_of (
+    "SUBSYSTEM==\"net\", KERNELS==\"0000:13:00.0\", NAME=\"lan1\"\n"
+    "KERNEL==\"wwan*\", NAME=\"modem\"\n"
+    "KERNELS==\"x\", NAME=\"a;b\"\n"));
+  netnames_link (&n, span_of ("[Match]\nType=wlan\n[Link]\nName=air0\n"));
+  assert_int_equal (n.nr, 2);
+  assert_int_equal (netnames_assign (&n, macs, 2), 0);
+  has (&n, "lan0", macs[0]);
+  has (&n, "lan1", macs[1]);
+  netnames_free (&n);
+
+  /* Which of these is the first card? */
+  netnames_link (&n, span_of (
+    "[Match]\nPath=pci-0000:0b:00.0\n[Link]\nName=lan0\n"));
+  netnames_interfaces (&n, span_of ("auto ens192\n"));
+  assert_int_equal (netnames_assign (&n, macs, 2), 2);
+  has (&n, "lan0", "");
+  netnames_free (&n);
+}
+
+#define LEASE(name, id) \
+  "lease {\n  interface \"" name "\";\n  fixed-address 10.0.0.2;\n" id \
+  "  renew 1 2026/11/26 10:00:00;\n}\n"
+
+static void
+test_leases (void **state)
+{
+  static const char *const macs[] = { "00:0c:29:00:00:01",
+                                      "00:0c:29:00:00:02" };
+  unsigned char packet[300] = { 2, 1, 6 };
+  struct netnames n = { 0 };
+
+  (void) state;
+  netnames_interfaces (&n, span_of ("auto ens192 ens224 ens256 ens161\n"));
+  assert_true (netnames_want_leases (&n));
+  netnames_lease (&n, "/var/lib/dhcp/dhclient.ens192.leases", span_of (
+    LEASE ("ens192", "  option dhcp-client-identifier 1:0:c:29:0:0:2;\n")
+    LEASE ("ens192", "  option dhcp-client-identifier 1:0:c:29:0:0:2;\n")
+    LEASE ("lo", "") "lease {\n interface \"ens1"));
+  netnames_lease (&n, "/var/lib/dhclient/dhclient-ens224.lease", span_of (
+    LEASE ("ens224",
+           "  option dhcp-client-identifier \"\\001\\000\\014)\\000\\000\\003\";\n")));
+  netnames_lease (&n, "/var/lib/NetworkManager/internal-"
+                  "11111111-2222-3333-4444-555555555555-ens256.lease",
+                  span_of ("# private\nADDRESS=10.0.0.9\n"
+                           "CLIENTID=01000c29000004\n"));
+  assert_int_equal (n.nr_hints, 3);
+  /* Without a description, all count. */
+  netnames_use_leases (&n, NULL, 0);
+  has (&n, "ens192", "00:0c:29:00:00:02");
+  has (&n, "ens224", "00:0c:29:00:00:03");
+  has (&n, "ens256", "00:0c:29:00:00:04");
+  has (&n, "ens161", "");
+  assert_int_equal (netnames_assign (&n, NULL, 0), 1);
+  netnames_free (&n);
+
+  /* They turn the order of the cards around, where the description has the
+   * MAC; one of a card that is gone counts for nothing.
+   */
+  netnames_interfaces (&n, span_of ("auto ens192 ens224\n"));
+  netnames_lease (&n, "/var/lib/wicked/lease-ens192-dhcp-ipv4.xml", span_of (
+    "<lease>\n <ipv4:dhcp>\n  <client-id>01:00:0c:29:00:00:02</client-id>\n"));
+  netnames_lease (&n, "/var/lib/wicked/lease-ens224-dhcp-ipv4.xml", span_of (
+    "<lease><client-id>01:00:0c:29:99:99:99</client-id></lease>"));
+  netnames_use_leases (&n, macs, 2);
+  assert_int_equal (netnames_assign (&n, macs, 2), 0);
+  has (&n, "ens192", macs[1]);
+  has (&n, "ens224", macs[0]);
+  netnames_free (&n);
+
+  /* dhcpcd's: the packet.  Two that disagree count for nothing. */
+  netnames_interfaces (&n, span_of ("auto ens192 ens224\n"));
+  memcpy (packet + 236, "\x63\x82\x53\x63", 4);
+  memcpy (packet + 28, "\0\x0c\x29\0\0\2", 6);
+  netnames_lease (&n, "/var/lib/dhcpcd/ens192.lease",
+                  (struct span) { (const char *) packet, sizeof packet });
+  netnames_lease (&n, "/var/lib/dhcpcd5/dhcpcd-ens224.lease",
+                  (struct span) { (const char *) packet, 239 });
+  packet[33] = 1;
+  netnames_lease (&n, "/var/lib/dhcpcd5/dhcpcd-ens192.lease",
+                  (struct span) { (const char *) packet, sizeof packet });
+  assert_int_equal (n.nr_hints, 2);
+  netnames_use_leases (&n, macs, 2);
+  has (&n, "ens192", "");
+  netnames_free (&n);
+
+  /* A lone name: its card may have got another MAC since. */
+  netnames_interfaces (&n, span_of ("auto ens192\n"));
+  netnames_lease (&n, "/var/lib/dhcp/dhclient.leases", span_of (
+    LEASE ("ens192", "  option dhcp-client-identifier 1:0:c:29:0:0:2;\n")));
+  netnames_use_leases (&n, NULL, 0);
+  has (&n, "ens192", "");
+  netnames_free (&n);
+}
+
+/* "ens*" would match no card of the new machine. */
+static void
+test_patterns (void **state)
+{
+  static const char *const macs[] = { "00:0c:29:00:00:01",
+                                      "00:0c:29:00:00:02" };
+  struct netnames n = { 0 };
+
+  (void) state;
+  netnames_networkd (&n, span_of ("[Match]\nName=ens*\n"));
+  netnames_use_leases (&n, macs, 2);
+  assert_int_equal (n.nr, 2);
+  has (&n, "ens192", macs[0]);
+  has (&n, "ens193", macs[1]);
+  netnames_free (&n);
+
+  netnames_networkd (&n, span_of ("[Match]\nName=ens*\n"));
+  netnames_lease (&n, "/var/lib/dhcp/dhclient.leases", span_of (
+    LEASE ("ens224", "  option dhcp-client-identifier 1:0:c:29:0:0:2;\n")));
+  netnames_use_leases (&n, macs, 2);
+  assert_int_equal (n.nr, 1);
+  has (&n, "ens224", macs[1]);
+  netnames_free (&n);
+
+  netnames_networkd (&n, span_of ("[Match]\nName=en* e* * wl*\n"));
+  netnames_use_leases (&n, macs, 2);
+  assert_int_equal (n.nr, 0);
+  netnames_free (&n);
+}
+
 static void
 test_output (void **state)
 {
-  const struct netname known = { "ens192", "00:0c:29:00:00:02", false };
-  const struct netname lone = { "ens192", "", false };
+  const struct netname known = { "ens192", "00:0c:29:00:00:02", false, false };
+  const struct netname lone = { "ens192", "", false, false };
   struct text t = TEXT_INIT;
 
   (void) state;
@@ -223,6 +360,9 @@ main (void)
     cmocka_unit_test (test_networkd),
     cmocka_unit_test (test_bound),
     cmocka_unit_test (test_assign),
+    cmocka_unit_test (test_own_names),
+    cmocka_unit_test (test_leases),
+    cmocka_unit_test (test_patterns),
     cmocka_unit_test (test_output),
   };
 

@@ -105,6 +105,37 @@ cp "$tmp/out/one-disk0.img" "$tmp/out/x-disk0.img"
 check "the source is never replaced" status 5 copy --force --name x \
       "$tmp/out/x-disk0.img" "$tmp/out"
 check "the source is as before" cmp "$tmp/one.img" "$tmp/out/x-disk0.img"
+# The file that is replaced may be one that the source only names.
+out
+cp "$src/disk2" "$tmp/out/m-disk1.img"
+cp "$src/disk2" "$tmp/out/m-disk0.img"
+check "a disk of the source's directory is never replaced" status 5 \
+      copy --force --plugin file --name m "$tmp/out" "$tmp/out"
+check "that disk is as before" cmp "$src/disk2" "$tmp/out/m-disk0.img"
+check "and the other one" cmp "$src/disk2" "$tmp/out/m-disk1.img"
+out
+cp "$src/disk2" "$tmp/out/l-disk0.img"
+qemu-img create -q -f qcow2 -b l-disk0.img -F raw "$tmp/out/top.qcow2"
+for kind in raw:l-disk0.img qcow2:top.qcow2; do
+    cat >"$tmp/l.xml" <<END
+<domain type='kvm'><name>l</name><memory>524288</memory>
+<os><type>hvm</type></os><devices><disk type='file' device='disk'>
+<driver name='qemu' type='${kind%:*}'/>
+<source file='$tmp/out/${kind#*:}'/><target dev='vda' bus='virtio'/></disk>
+</devices></domain>
+END
+    check "a disk that XML names (${kind%:*}) is never replaced" status 5 \
+          copy --json --force -p allow-backing=yes "$tmp/l.xml" "$tmp/out"
+    cp "$tmp/check.out" "$tmp/refused"
+    check "it says so (${kind%:*})" has "$tmp/refused" '"output-is-source"'
+    check "it is as before (${kind%:*})" cmp "$src/disk2" \
+          "$tmp/out/l-disk0.img"
+done
+out
+cp "$src/disk2" "$tmp/out/p-disk0.img.part"
+check "a source called .part is not removed" status 5 copy --plugin file \
+      --name p "$tmp/out/p-disk0.img.part" "$tmp/out"
+check "it is as before" cmp "$src/disk2" "$tmp/out/p-disk0.img.part"
 out
 ln -s /nonexistent/victim "$tmp/out/one-disk0.img.part"
 check "a .part that is a link is not followed" copy "$tmp/one.img" "$tmp/out"

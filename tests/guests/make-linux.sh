@@ -9,6 +9,10 @@
 #   make-linux.sh --list    the guests
 #   make-linux.sh --boot NAME     boot.sh's options for the guest as it was
 #   make-linux.sh --convert NAME  v2v-convert's parameters for it
+#   make-linux.sh --refuse NAME   parameters with which it must refuse
+#   make-linux.sh --warnings NAME the codes of warnings that it must give
+#   make-linux.sh --sound NAME    commands that must succeed in it, one per
+#                           line; none: those of test-guests.sh
 #
 # root's password is "v2v", so is the passphrase of every LUKS device.
 #
@@ -18,8 +22,9 @@
 #   - sets boot=(…), boot.sh's options for the guest as it was;
 #   - sets profile=NAME, the packages of its root file system (see packages
 #     below; a set that one guest needs: profile=NAME packages=LIST);
-#   - may set convert=(…), parameters for v2v-convert, and disks=N, the number
-#     of its disks if it has several;
+#   - may set convert=(…), parameters for v2v-convert; refuse=(…), parameters
+#     with which it must fail; disks=N, the number of its disks;
+#   - may set warnings=(…) and sound=(…), see --warnings and --sound;
 #   - says "use NAME" for each lib-NAME.sh that it needs;
 #   - defines guest (), which writes the disks to the names that it is given.
 #     It begins with "begin" (lib-linux.sh) and may use what lib.sh has.
@@ -42,6 +47,7 @@ packages ()
     storage) p+=,initramfs-tools,grub-pc,lvm2,cryptsetup-initramfs,mdadm,btrfs-progs,xfsprogs ;;
     efi) p+=,initramfs-tools,grub-efi-amd64,systemd-boot-efi ;;
     dracut) p+=,dracut,grub-pc,lvm2,xfsprogs,btrfs-progs,zstd,rpm ;;
+    dracut-efi) p+=,dracut,grub-efi-amd64-bin,grub-common,systemd-boot-efi,btrfs-progs,zstd,rpm,pacman-package-manager ;;
     *) die "unknown profile: $1" ;;
     esac
     echo "$p"
@@ -56,7 +62,7 @@ list () { (cd "$here/linux" && printf '%s\n' *.sh | sed 's/\.sh$//'); }
 # load NAME
 load ()
 {
-    name=$1 boot=() convert=() disks=1 profile='' packages=''
+    name=$1 boot=() convert=() refuse=() warnings=() sound=() disks=1 profile='' packages=''
     [ -f "$here/linux/$name.sh" ] || die "unknown guest: $name (see --list)"
     . "$here/linux/$name.sh"
     sources+=("$here/linux/$name.sh")
@@ -84,6 +90,9 @@ case ${1:?which guest?} in
 --list) list ;;
 --boot) load "$2"; echo "${boot[*]}" ;;
 --convert) load "$2"; echo "${convert[*]}" ;;
+--refuse) load "$2"; echo "${refuse[*]}" ;;
+--warnings) load "$2"; echo "${warnings[*]}" ;;
+--sound) load "$2"; [ ${#sound[@]} = 0 ] || printf '%s\n' "${sound[@]}" ;;
 *)  load "$1"
     image=$cache/$name-$(digest "${sources[@]}" <(echo "$packages")).img
     if [ ! -e "$image" ]; then

@@ -17,175 +17,46 @@
  *     the same and 2 CPUs                                     5.3, 6.4
  * Memory of 512 MiB or 768 MiB instead of 1280 changes nothing.
  *
- * The uncompressed kernel is kept beside supermin's appliance, in a
- * directory that has the form of a "fixed appliance" and links to
- * supermin's other files:
- *     CACHE/.guestfs-UID/v2v-DIGEST/{kernel,initrd,root,README.fixed}
- * DIGEST is of supermin's kernel, so that an update makes a new one.  It is
- * made under another name and renamed, so that it is complete if it is
- * there.  supermin is run as libguestfs does, or else it would never be
- * brought up to date.  Any trouble with all this means the ordinary
- * appliance, silently.
+ * fixed.c has the uncompressed kernel.
  */
 
 #include <config.h>
 
-#include <ctype.h>
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdatomic.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <gnutls/crypto.h>
-#include <gnutls/gnutls.h>
-#include <libxml/uri.h>
-
 #include "appliance.h"
+#include "children.h"
+#include "disk-uri.h"
+#include "fixed.h"
 #include "janitor.h"
-#include "kernel.h"
 #include "report.h"
 #include "v2v-utils.h"
 
 #define LIFE_LIMIT 10.0
 #define LAUNCH_LIMIT 90.0
 
-extern char **environ;
-
 const char *appliance_cpuinfo = "/proc/cpuinfo";
 
 static atomic_bool cancelled;
 
-/* ---- our children ---- */
-
-static pid_t
-parent_of (pid_t pid)
-{
-  char path[64], buf[512], *p;
-  ssize_t n;
-  int fd;
-
-  snprintf (path, sizeof path, "/proc/%ld/stat", (long)pid);
-  fd = open (path, O_RDONLY | O_CLOEXEC);
-  if (fd == -1)
-    return -1;
-  n = read (fd, buf, sizeof buf - 1);
-  close (fd);
-  if (n <= 0)
-    return -1;
-  buf[n] = '\0';
-  p = strrchr (buf, ')'); /* the name may contain anything */
-  if (p == NULL || strlen (p) < 5)
-    return -1;
-  return (pid_t)strtol (p + 4, NULL, 10);
-}
-
-static bool
-is_our_program (pid_t pid)
-{
-  char path[64], a[PATH_MAX], b[PATH_MAX];
-  ssize_t n, m;
-
-  snprintf (path, sizeof path, "/proc/%ld/exe", (long)pid);
-  n = readlink (path, a, sizeof a);
-  m = readlink ("/proc/self/exe", b, sizeof b);
-  return n > 0 && n == m && memcmp (a, b, n) == 0;
-}
-
-/* Does its command line have "-kernel"?  Then it is QEMU with the
- * appliance, not one that libguestfs asks for its features.  *SOCKDIR gets
- * the directory of its socket (allocated, or NULL).
- */
-static bool
-is_appliance (pid_t pid, char **sockdir)
-{
-  static const char mark[] = "socket,path=", tail[] = "/guestfsd.sock";
-  char *p, *end;
-  char path[64], buf[65536];
-  ssize_t n;
-  int fd;
-
-  snprintf (path, sizeof path, "/proc/%ld/cmdline", (long)pid);
-  fd = open (path, O_RDONLY | O_CLOEXEC);
-  if (fd == -1)
-    return false;
-  n = read (fd, buf, sizeof buf);
-  close (fd);
-  if (n <= 0 || memmem (buf, n, "\0-kernel\0", 9) == NULL)
-    return false;
-  *sockdir = NULL;
-  p = memmem (buf, n, mark, strlen (mark));
-  if (p != NULL) {
-    p += strlen (mark);
-    end = memmem (p, n - (p - buf), tail, strlen (tail));
-    if (end != NULL && *p == '/')
-      *sockdir = strndup (p, end - p);
-  }
-  return true;
-}
-
-/* Call FN for each child of ours. */
-static void
-for_each_child (void (*fn) (pid_t pid, void *opaque), void *opaque)
-{
-  DIR *dir = opendir ("/proc");
-  struct dirent *d;
-  pid_t me = getpid ();
-
-  if (dir == NULL)
-    return;
-  while ((d = readdir (dir)) != NULL) {
-    pid_t pid;
-
-    if (!isdigit ((unsigned char)d->d_name[0]))
-      continue;
-    pid = (pid_t)strtol (d->d_name, NULL, 10);
-    if (pid > 1 && pid != me && parent_of (pid) == me)
-      fn (pid, opaque);
-  }
-  closedir (dir);
-}
-
-static void
-kill_child (pid_t pid, void *opaque)
-{
-  (void)opaque;
-  /* Not libguestfs's recovery process: it is a fork of this program, and
-   * guestfs_close ends it.
-   */
-  if (!is_our_program (pid))
-    kill (pid, SIGKILL);
-}
-
 void
 appliance_kill (void)
 {
-  for_each_child (kill_child, NULL);
-}
-
-static void
-kill_any_child (pid_t pid, void *opaque)
-{
-  (void)opaque;
-  if (pid != janitor_pid ())
-    kill (pid, SIGKILL);
+  children_kill ();
 }
 
 void
 appliance_abandon (void)
 {
-  for_each_child (kill_any_child, NULL);
+  children_kill_all ();
 }
 
 void
@@ -200,371 +71,16 @@ appliance_cancelled (void)
   return atomic_load (&cancelled);
 }
 
-/* ---- URIs ---- */
-
-struct nbd_uri {
-  char *server; /* "unix:/path", "host:port" */
-  char *export;
-};
-
-static int
-parse_uri (const char *text, struct nbd_uri *out, const char **why)
-{
-  xmlURIPtr uri = xmlParseURI (text);
-  char *socket = NULL;
-  const char *q;
-  int r = -1;
-
-  out->server = out->export = NULL;
-  if (uri == NULL || uri->scheme == NULL) {
-    *why = "it is not a URI";
-    goto out;
-  }
-
-  for (q = uri->query_raw; q != NULL && *q != '\0';) {
-    size_t len = strcspn (q, "&;");
-
-    if (len > 7 && strncmp (q, "socket=", 7) == 0 && socket == NULL)
-      socket = xmlURIUnescapeString (q + 7, (int)len - 7, NULL);
-    q += len;
-    if (*q != '\0')
-      q++;
-  }
-
-  if (strcmp (uri->scheme, "nbd+unix") == 0) {
-    if (socket == NULL || socket[0] != '/') {
-      *why = "it needs ?socket=/PATH";
-      goto out;
-    }
-    if (asprintf (&out->server, "unix:%s", socket) == -1)
-      out->server = NULL;
-  }
-  else if (strcmp (uri->scheme, "nbd") == 0) {
-    if (uri->server == NULL || uri->server[0] == '\0') {
-      *why = "it names no host";
-      goto out;
-    }
-    if (asprintf (&out->server, "%s:%d", uri->server,
-                  uri->port > 0 ? uri->port : 10809) == -1)
-      out->server = NULL;
-  }
-  else {
-    *why = "only nbd+unix and nbd URIs are supported";
-    goto out;
-  }
-  out->export = strdup (uri->path && uri->path[0] == '/' ? uri->path + 1
-                        : uri->path                      ? uri->path
-                                                         : "");
-  if (out->server == NULL || out->export == NULL) {
-    *why = "out of memory";
-    goto out;
-  }
-  r = 0;
-
-out:
-  if (r == -1) {
-    free (out->server);
-    free (out->export);
-    out->server = out->export = NULL;
-  }
-  if (socket)
-    xmlFree (socket);
-  if (uri)
-    xmlFreeURI (uri);
-  return r;
-}
-
 int
 appliance_check_uri (const char *uri, const char **why)
 {
-  struct nbd_uri u;
+  struct disk_uri u;
 
-  if (parse_uri (uri, &u, why) == -1)
+  if (disk_uri_parse (uri, &u, why) == -1)
     return -1;
-  free (u.server);
-  free (u.export);
+  disk_uri_free (&u);
   return 0;
 }
-
-/* ---- the uncompressed kernel ---- */
-
-#ifdef __x86_64__
-
-static bool
-ours_alone (const char *path, mode_t type)
-{
-  struct stat st;
-
-  return lstat (path, &st) == 0 && (st.st_mode & S_IFMT) == type &&
-         st.st_uid == geteuid () && (st.st_mode & 022) == 0;
-}
-
-/* Run supermin the way libguestfs does. */
-static int
-run_supermin (const char *cache, const char *supermin_d,
-              const char *appliance_d)
-{
-  CLEANUP_FREE char *lock = NULL;
-  posix_spawn_file_actions_t fa;
-  posix_spawnattr_t attr;
-  sigset_t none;
-  pid_t pid;
-  int r, status;
-
-  if (asprintf (&lock, "%s/lock", cache) == -1) {
-    lock = NULL;
-    return -1;
-  }
-  {
-    char *argv[] = { (char *)"supermin",
-                     (char *)"--build",
-                     (char *)"--if-newer",
-                     (char *)"--lock",
-                     lock,
-                     (char *)"--copy-kernel",
-                     (char *)"-f",
-                     (char *)"ext2",
-                     (char *)"--host-cpu",
-                     (char *)"x86_64",
-                     (char *)supermin_d,
-                     (char *)"-o",
-                     (char *)appliance_d,
-                     NULL };
-
-    posix_spawn_file_actions_init (&fa);
-    posix_spawn_file_actions_addopen (&fa, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen (&fa, 1, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_addopen (&fa, 2, "/dev/null", O_WRONLY, 0);
-    posix_spawnattr_init (&attr);
-    sigemptyset (&none);
-    posix_spawnattr_setsigmask (&attr, &none);
-    posix_spawnattr_setflags (&attr, POSIX_SPAWN_SETSIGMASK);
-    r = posix_spawnp (&pid, "supermin", &fa, &attr, argv, environ);
-    posix_spawnattr_destroy (&attr);
-    posix_spawn_file_actions_destroy (&fa);
-  }
-  if (r != 0)
-    return -1;
-  while (waitpid (pid, &status, 0) == -1)
-    if (errno != EINTR)
-      return -1;
-  return WIFEXITED (status) && WEXITSTATUS (status) == 0 ? 0 : -1;
-}
-
-static uint8_t *
-read_all (const char *path, size_t max, size_t *size)
-{
-  CLEANUP_CLOSE int fd = open (path, O_RDONLY | O_CLOEXEC);
-  struct stat st;
-  uint8_t *data;
-  size_t done = 0;
-
-  if (fd == -1 || fstat (fd, &st) == -1 || !S_ISREG (st.st_mode) ||
-      st.st_size <= 0 || (uint64_t)st.st_size > max)
-    return NULL;
-  data = malloc (st.st_size);
-  while (data != NULL && done < (size_t)st.st_size) {
-    ssize_t n = read (fd, data + done, st.st_size - done);
-
-    if (n == -1 && errno == EINTR)
-      continue;
-    if (n <= 0) {
-      free (data);
-      return NULL;
-    }
-    done += n;
-  }
-  *size = done;
-  return data;
-}
-
-static int
-write_all (const char *path, const uint8_t *data, size_t size)
-{
-  int fd = open (path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-  size_t done = 0;
-
-  if (fd == -1)
-    return -1;
-  while (done < size) {
-    ssize_t n = write (fd, data + done, size - done);
-
-    if (n == -1 && errno == EINTR)
-      continue;
-    if (n <= 0) {
-      close (fd);
-      return -1;
-    }
-    done += n;
-  }
-  /* A cache that survives a crash half-written would never be noticed. */
-  if (fsync (fd) == -1) {
-    close (fd);
-    return -1;
-  }
-  return close (fd);
-}
-
-static const char *const fixed_files[] = { "kernel", "initrd", "root",
-                                           "README.fixed", NULL };
-
-static void
-remove_fixed (const char *dir)
-{
-  size_t i;
-
-  for (i = 0; fixed_files[i] != NULL; ++i) {
-    CLEANUP_FREE char *path = NULL;
-
-    if (asprintf (&path, "%s/%s", dir, fixed_files[i]) == -1)
-      path = NULL;
-    else
-      unlink (path);
-  }
-  rmdir (dir);
-}
-
-static int
-make_fixed (const char *cache, const char *dir, const uint8_t *image,
-            size_t size)
-{
-  static const char readme[] =
-    "An appliance of libguestfs whose kernel is not compressed.  Made by\n"
-    "v2v-convert-helper; it can be deleted at any time.\n";
-  uint8_t *vmlinux = NULL;
-  size_t vmlinux_size;
-  const char *why;
-  char tmp[PATH_MAX], path[PATH_MAX + 16];
-  int r = -1;
-
-  if (kernel_unpack (image, size, &vmlinux, &vmlinux_size, &why) == -1)
-    return -1;
-  if (snprintf (tmp, sizeof tmp, "%s/v2v.tmp.XXXXXX", cache) >=
-        (int)sizeof tmp ||
-      mkdtemp (tmp) == NULL) {
-    free (vmlinux);
-    return -1;
-  }
-  if (chmod (tmp, 0755) == -1)
-    goto out;
-  snprintf (path, sizeof path, "%s/kernel", tmp);
-  if (write_all (path, vmlinux, vmlinux_size) == -1)
-    goto out;
-  snprintf (path, sizeof path, "%s/initrd", tmp);
-  if (symlink ("../appliance.d/initrd", path) == -1)
-    goto out;
-  snprintf (path, sizeof path, "%s/root", tmp);
-  if (symlink ("../appliance.d/root", path) == -1)
-    goto out;
-  snprintf (path, sizeof path, "%s/README.fixed", tmp);
-  if (write_all (path, (const uint8_t *)readme, sizeof readme - 1) == -1)
-    goto out;
-  r = rename (tmp, dir);
-
-out:
-  free (vmlinux);
-  if (r == -1) {
-    remove_fixed (tmp);
-    /* Another helper may have been faster. */
-    if (ours_alone (dir, S_IFDIR))
-      r = 0;
-  }
-  return r;
-}
-
-/* Remove those of older kernels. */
-static void
-remove_old (const char *cache, const char *keep)
-{
-  DIR *dir = opendir (cache);
-  struct dirent *d;
-
-  if (dir == NULL)
-    return;
-  while ((d = readdir (dir)) != NULL) {
-    CLEANUP_FREE char *path = NULL;
-
-    if (strncmp (d->d_name, "v2v-", 4) != 0 || strcmp (d->d_name, keep) == 0)
-      continue;
-    if (asprintf (&path, "%s/%s", cache, d->d_name) == -1)
-      path = NULL;
-    else
-      remove_fixed (path);
-  }
-  closedir (dir);
-}
-
-/* The directory of our own appliance (allocated), or NULL. */
-static char *
-fixed_appliance (guestfs_h *g)
-{
-  CLEANUP_FREE char *cachedir = guestfs_get_cachedir (g);
-  const char *search = guestfs_get_path (g);
-  CLEANUP_FREE char *cache = NULL, *supermin_d = NULL, *appliance_d = NULL,
-                    *kernel = NULL;
-  CLEANUP_FREE uint8_t *image = NULL;
-  char name[4 + 32 + 1] = "v2v-";
-  uint8_t digest[32];
-  size_t size, i;
-  char *dir;
-
-  /* Only where libguestfs would use supermin, and not a path of several
-   * elements, whose order of search is its own affair.
-   */
-  if (cachedir == NULL || search == NULL || strchr (search, ':') != NULL)
-    return NULL;
-  if (asprintf (&supermin_d, "%s/supermin.d", search) == -1) {
-    supermin_d = NULL;
-    return NULL;
-  }
-  if (access (supermin_d, R_OK) == -1)
-    return NULL;
-  if (asprintf (&cache, "%s/.guestfs-%ld", cachedir, (long)geteuid ()) == -1) {
-    cache = NULL;
-    return NULL;
-  }
-  if (mkdir (cache, 0755) == -1 && errno != EEXIST)
-    return NULL;
-  if (!ours_alone (cache, S_IFDIR))
-    return NULL;
-  if (asprintf (&appliance_d, "%s/appliance.d", cache) == -1) {
-    appliance_d = NULL;
-    return NULL;
-  }
-  if (run_supermin (cache, supermin_d, appliance_d) == -1)
-    return NULL;
-  if (asprintf (&kernel, "%s/kernel", appliance_d) == -1) {
-    kernel = NULL;
-    return NULL;
-  }
-  image = read_all (kernel, KERNEL_MAX, &size);
-  if (image == NULL ||
-      gnutls_hash_fast (GNUTLS_DIG_SHA256, image, size, digest) < 0)
-    return NULL;
-  for (i = 0; i < 16; ++i)
-    sprintf (name + 4 + 2 * i, "%02x", digest[i]);
-  if (asprintf (&dir, "%s/%s", cache, name) == -1)
-    return NULL;
-  if (!ours_alone (dir, S_IFDIR)) {
-    if (make_fixed (cache, dir, image, size) == -1) {
-      free (dir);
-      return NULL;
-    }
-    remove_old (cache, name);
-  }
-  return dir;
-}
-
-#else /* !__x86_64__ */
-
-static char *
-fixed_appliance (guestfs_h *g)
-{
-  (void)g;
-  return NULL;
-}
-
-#endif /* !__x86_64__ */
 
 /* ---- KVM ---- */
 
@@ -626,46 +142,33 @@ now (void)
   return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-struct found {
-  pid_t pid;
-  char *sockdir;
-};
-
-static void
-find_appliance (pid_t pid, void *opaque)
-{
-  struct found *f = opaque;
-
-  if (f->pid == 0 && is_appliance (pid, &f->sockdir))
-    f->pid = pid;
-}
-
 static void *
 watch_thread (void *opaque)
 {
   struct watch *w = opaque;
   const struct timespec tick = { .tv_nsec = 50 * 1000 * 1000 };
-  struct found f = { 0, NULL };
+  char *sockdir = NULL;
+  pid_t pid = 0;
   double start = 0;
 
   while (!atomic_load (&w->done)) {
     nanosleep (&tick, NULL);
-    if (f.pid == 0) {
-      for_each_child (find_appliance, &f);
+    if (pid == 0) {
+      pid = children_find_appliance (&sockdir);
       start = now ();
-      if (f.sockdir != NULL)
-        janitor_add (f.sockdir);
+      if (sockdir != NULL)
+        janitor_add (sockdir);
       continue;
     }
     if (w->kvm && ((now () - start > LIFE_LIMIT && !atomic_load (&w->life)) ||
                    now () - start > LAUNCH_LIMIT)) {
       atomic_store (&w->killed, true);
-      if (!atomic_load (&w->done) && parent_of (f.pid) == getpid ())
-        kill (f.pid, SIGKILL);
+      if (!atomic_load (&w->done) && children_parent_of (pid) == getpid ())
+        kill (pid, SIGKILL);
       break;
     }
   }
-  free (f.sockdir);
+  free (sockdir);
   return NULL;
 }
 
@@ -724,11 +227,11 @@ qemu_says (struct watch *w)
 static int
 add_disk (guestfs_h *g, const char *text)
 {
-  struct nbd_uri u;
+  struct disk_uri u;
   const char *why;
   int r;
 
-  if (parse_uri (text, &u, &why) == -1)
+  if (disk_uri_parse (text, &u, &why) == -1)
     return -1;
   {
     char *server[] = { u.server, NULL };
@@ -739,8 +242,7 @@ add_disk (guestfs_h *g, const char *text)
       server, GUESTFS_ADD_DRIVE_OPTS_CACHEMODE, "unsafe",
       GUESTFS_ADD_DRIVE_OPTS_DISCARD, "besteffort", -1);
   }
-  free (u.server);
-  free (u.export);
+  disk_uri_free (&u);
   return r;
 }
 

@@ -64,6 +64,9 @@ extern int devices_parse (struct devices *d, const char *text, size_t nr_disks);
 extern const struct device *
 devices_find (const struct devices *d, const char *name);
 
+/* VALUE as blkid meant it, before it escaped it (allocated). */
+extern char *devices_unescape (const char *value);
+
 /* A guest's tables that give names to devices; all may be NULL. */
 struct device_names {
   const char *crypttab;    /* text of /etc/crypttab */

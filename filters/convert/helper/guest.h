@@ -66,6 +66,11 @@ struct guest {
 
   struct guest_capabilities caps;
 
+  /* The SELinux label that the guest's policy gives PATH, MODE's S_IFMT
+     its kind; NULL if it has none.  Set by linux/, may be NULL. */
+  const char *(*label_of) (struct guest *gst, const char *path, unsigned mode);
+  bool unlabelled; /* something new has no label, but should */
+
   bool dry_run;              /* report changes, make none */
   void *state;               /* of linux/ or windows/, theirs alone */
   struct guest_files *files; /* of guest.c, its alone */
@@ -84,8 +89,8 @@ extern int guest_read (struct guest *gst, const char *path, size_t max,
 
 /* Write a file: atomically (temporary name in the same directory, then
  * rename), keeping mode, owner and xattrs of the one it replaces (through
- * a symlink: of its target), else MODE, root, and the label that its
- * neighbours have.  Missing parent directories are made 0755.  WHY is a
+ * a symlink: of its target), else MODE, root, and the label that the policy
+ * gives it, or its neighbours have.  Missing parent directories are made 0755.  WHY is a
  * short reason for the report.  Return 0 or -1 (error reported).
  */
 extern int guest_write (struct guest *gst, const char *path, const char *data,

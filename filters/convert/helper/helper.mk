@@ -5,10 +5,15 @@
 noinst_LTLIBRARIES += libhelper.la
 libhelper_la_SOURCES = \
 	appliance.c appliance.h \
+	children.c children.h \
 	devices.c devices.h \
+	devnames.c \
+	disk-uri.c disk-uri.h \
 	documents.c documents.h \
+	fixed.c fixed.h \
 	fstab.c fstab.h \
-	guest.c guest.h \
+	guest.c guest.h guest-internal.h \
+	guest-write.c \
 	identity.c identity.h \
 	inspection.c inspection.h \
 	janitor.c janitor.h \
@@ -33,13 +38,19 @@ libhelper_la_LIBADD = \
 	$(LIBGUESTFS_LIBS) $(LIBXML2_LIBS) $(JSON_C_LIBS) $(GNUTLS_LIBS) \
 	$(LZMA_LIBS) $(ZLIB_LIBS) $(ZSTD_LIBS) $(LZ4_LIBS) -lpthread
 
-libexec_PROGRAMS += v2v-convert-helper
-v2v_convert_helper_SOURCES = main.c
-v2v_convert_helper_LDADD = \
+# The helper calls linux/, which calls the helper's access to files: one
+# archive, so that the order of linking does not matter.
+noinst_LTLIBRARIES += libconversion.la
+libconversion_la_SOURCES =
+libconversion_la_LIBADD = \
 	libhelper.la \
 	liblinux.la \
 	libinitrd.la \
 	$(NULL)
+
+libexec_PROGRAMS += v2v-convert-helper
+v2v_convert_helper_SOURCES = main.c
+v2v_convert_helper_LDADD = libconversion.la
 
 EXTRA_DIST += v2v-convert-helper.pod
 if HAVE_POD

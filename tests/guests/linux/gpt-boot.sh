@@ -2,6 +2,7 @@
 # BIOS and GPT, /boot and /home apart, all by name.
 boot=(--bus sata)
 profile=debian
+use gpt
 
 guest ()
 {
@@ -31,26 +32,11 @@ label-id: $(uuid_of disk)
 4 : start=$((2158 * 2048)), size=$((256 * 2048)), type=linux, uuid=$(uuid_of p4)
 5 : start=$((2414 * 2048)), size=$((144 * 2048)), type=swap, uuid=$(uuid_of p5)
 END
-    cp "$root/boot/grub/i386-pc/"{boot,core}.img "$work/"
+    grub_bios_gpt "$root" "$1" 2048
     boot=$(split boot)
     home=$(split home)
     put_ext4 "$boot" "$1" 2 256 "$(uuid_of boot)"
     put_ext4 "$root" "$1" 258 1900 "$(uuid_of root)"
     put_ext4 "$home" "$1" 2158 256 "$(uuid_of home)" home
     put_swap "$1" 2414 144 "$(uuid_of swap)"
-    # With GPT the core goes to the BIOS boot partition; boot.img's and
-    # diskboot's block numbers say where.
-    "${python:-/usr/bin/python3}" - "$work/boot.img" "$work/core.img" "$1" 2048 <<'END'
-import struct, sys
-boot = bytearray (open (sys.argv[1], "rb").read ()[:440])
-core = bytearray (open (sys.argv[2], "rb").read ())
-start = int (sys.argv[4])
-struct.pack_into ("<Q", boot, 0x5c, start)
-boot[0x66:0x68] = b"\x90\x90"
-struct.pack_into ("<Q", core, 512 - 12, start + 1)
-with open (sys.argv[3], "r+b") as f:
-    f.write (boot)
-    f.seek (start * 512)
-    f.write (core)
-END
 }

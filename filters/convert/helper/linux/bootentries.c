@@ -6,12 +6,13 @@
  * "linux" or "kernel" (or a form of them) begins a pair, a line whose
  * first word is "initrd" (or a form of it) ends it.  In BLS files the
  * order is free, so that an initrd without a kernel before it waits for
- * the next one.
+ * the next one.  Syslinux may name the initrd in its "append" line.
  */
 
 #include <config.h>
 
 #include <ctype.h>
+#include <stdio.h>
 
 #include "bootentries.h"
 #include "v2v-utils.h"
@@ -78,6 +79,23 @@ path_of (struct bootentries *b, struct span s)
   return r;
 }
 
+/* The last file of "initrd=FILE,FILE" in syslinux's words for the kernel. */
+static struct span
+appended_initrd (struct span line)
+{
+  struct span space, word, found = { "", 0 };
+
+  while (span_word (&line, &space, &word))
+    if (span_starts (word, "initrd=")) {
+      size_t i = word.n;
+
+      while (word.p[i - 1] != ',' && word.p[i - 1] != '=')
+        i--;
+      found = span_skip (word, i);
+    }
+  return found;
+}
+
 void
 bootentries_read (struct bootentries *b, struct span in)
 {
@@ -124,6 +142,8 @@ bootentries_read (struct bootentries *b, struct span in)
       free (initrd);
       initrd = path_of (b, last);
     }
+    else if (keyword (word, "append") && !initrd)
+      initrd = path_of (b, appended_initrd (line));
   }
   add (b, image, initrd);
 }
@@ -139,6 +159,45 @@ bootentries_free (struct bootentries *b)
   }
   free (b->v);
   memset (b, 0, sizeof *b);
+}
+
+static bool
+listed (char *const *files, const char *path)
+{
+  size_t i;
+
+  for (i = 0; files && files[i]; i++)
+    if (strcmp (files[i], path) == 0)
+      return true;
+  return false;
+}
+
+char *
+bootentry_locate (char *const *files, const char *path)
+{
+  static const char *const prefixes[] = { "", "/boot", "/boot/efi", "/efi" };
+  static const char *const beside[] = { "/boot", "/boot/extlinux",
+                                        "/boot/syslinux" };
+  const bool relative = path[0] != '/';
+  const char *const *dirs = relative ? beside : prefixes;
+  const size_t nr = relative ? V2V_ARRAY_SIZE (beside)
+                             : V2V_ARRAY_SIZE (prefixes);
+  const char *boot = strstr (path, "/boot/");
+  size_t i;
+  char *full;
+
+  /* "../vmlinuz-linux" in /boot/syslinux/syslinux.cfg. */
+  while (strncmp (path, "../", 3) == 0)
+    path += 3;
+  for (i = 0; i < nr; i++) {
+    if (asprintf (&full, "%s%s%s", dirs[i], relative ? "/" : "", path) == -1)
+      return NULL;
+    if (listed (files, full))
+      return full;
+    free (full);
+  }
+  /* "/@/boot/vmlinuz" of btrfs. */
+  return boot && listed (files, boot) ? strdup (boot) : NULL;
 }
 
 char *

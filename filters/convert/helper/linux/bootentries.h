@@ -27,6 +27,13 @@ struct bootentries {
 extern void bootentries_read (struct bootentries *b, struct span in);
 extern void bootentries_free (struct bootentries *b);
 
+/* The name in the guest of a boot loader's PATH, which begins at the file
+ * system that the loader reads, or (syslinux) at the directory where its
+ * configuration is: the one of FILES that is meant, allocated; NULL if none
+ * is.
+ */
+extern char *bootentry_locate (char *const *files, const char *path);
+
 /* The version that an x86 kernel image says it is ("6.1.0-13-amd64"),
  * allocated, or NULL.
  */

@@ -244,6 +244,15 @@ on_vmware (struct span s)
          host.p[host.n - 11] == '@';
 }
 
+/* Is LINE "KEY = ..."? */
+static bool
+is_key (struct span line, const char *key)
+{
+  const char *eq = memchr (line.p, '=', line.n);
+
+  return eq && span_is (span_trim ((struct span){ line.p, eq - line.p }), key);
+}
+
 void
 edit_repo (struct span in, struct text *out)
 {
@@ -263,9 +272,11 @@ edit_repo (struct span in, struct text *out)
         l = span_trim (l);
         if (span_starts (l, "["))
           break;
-        if (span_starts (l, "baseurl") && on_vmware (l))
+        if (on_vmware (l) &&
+            (is_key (l, "baseurl") || is_key (l, "mirrorlist") ||
+             is_key (l, "metalink")))
           ours = true;
-        if (span_starts (l, "enabled"))
+        if (is_key (l, "enabled"))
           has_enabled = true;
       }
       text_add_span (out, line);
@@ -277,7 +288,7 @@ edit_repo (struct span in, struct text *out)
       }
       continue;
     }
-    if (ours && span_starts (t, "enabled") && memchr (t.p, '=', t.n)) {
+    if (ours && is_key (t, "enabled")) {
       const char *eq = memchr (t.p, '=', t.n);
 
       text_add (out, line.p, eq + 1 - line.p);
@@ -299,6 +310,86 @@ edit_sources_list (struct span in, struct text *out)
     if (span_starts (t, "deb") && on_vmware (t))
       text_adds (out, "# ");
     text_add_span (out, line);
+    text_add_span (out, eol);
+  }
+}
+
+void
+edit_deb822 (struct span in, struct text *out)
+{
+  struct span line, eol, l, e, rest;
+
+  while (span_line (&in, &line, &eol)) {
+    bool first = out->len == 0;
+    bool ours = false;
+
+    /* The first line of a stanza decides for all of it. */
+    if (!first && out->data)
+      first = out->len >= 2 &&
+              memcmp (out->data + out->len - 2, "\n\n", 2) == 0;
+    if (first && span_trim (line).n) {
+      bool off = false;
+
+      rest = (struct span){ line.p, (size_t)(in.p + in.n - line.p) };
+      while (span_line (&rest, &l, &e) && span_trim (l).n) {
+        if (l.n >= 5 && strncasecmp (l.p, "URIs:", 5) == 0 && on_vmware (l))
+          ours = true;
+        if (l.n >= 8 && strncasecmp (l.p, "Enabled:", 8) == 0)
+          off = true;
+      }
+      ours &= !off;
+    }
+    if (ours)
+      text_adds (out, "Enabled: no\n");
+    text_add_span (out, line);
+    text_add_span (out, eol);
+  }
+}
+
+/* Has the list of mount options OPTS the word WHAT? */
+static bool
+has_option (struct span opts, const char *what)
+{
+  while (opts.n) {
+    const char *comma = memchr (opts.p, ',', opts.n);
+    const struct span o = { opts.p, comma ? (size_t)(comma - opts.p) : opts.n };
+
+    if (span_is (o, what))
+      return true;
+    opts = span_skip (opts, o.n + (comma != NULL));
+  }
+  return false;
+}
+
+void
+edit_shared_folders (struct span in, struct text *out)
+{
+  static const char *const types[] = { "vmhgfs",      "fuse.vmhgfs-fuse",
+                                       "vmhgfs-fuse", "vboxsf",
+                                       "prl_fs",      NULL };
+  struct span line, eol, rest, space, w[4];
+  size_t n;
+
+  while (span_line (&in, &line, &eol)) {
+    span_drop_cr (&line, &eol);
+    rest = line;
+    for (n = 0; n < 4 && span_word (&rest, &space, &w[n]) && w[n].n; n++)
+      ;
+    if (n < 3 || span_starts (w[0], "#") || !one_of (w[2], types) ||
+        (n == 4 &&
+         (has_option (w[3], "noauto") || has_option (w[3], "nofail"))))
+      text_add_span (out, line);
+    else if (n == 3) {
+      text_add (out, line.p, w[2].p + w[2].n - line.p);
+      text_adds (out, " noauto");
+    }
+    else {
+      const size_t at = w[3].p + w[3].n - line.p;
+
+      text_add (out, line.p, at);
+      text_adds (out, ",noauto");
+      text_add_span (out, span_skip (line, at));
+    }
     text_add_span (out, eol);
   }
 }

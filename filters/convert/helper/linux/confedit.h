@@ -34,9 +34,17 @@ extern void edit_repo (struct span in, struct text *out);
 /* sources.list: lines on vmware.com become comments. */
 extern void edit_sources_list (struct span in, struct text *out);
 
+/* APT's .sources files: stanzas on vmware.com get "Enabled: no". */
+extern void edit_deb822 (struct span in, struct text *out);
+
 /* .depend.start of insserv: SCRIPT is started too, last. */
 extern void
 edit_depend_start (struct span in, const char *script, struct text *out);
+
+/* fstab: folders that the old hypervisor shared are not mounted at boot,
+ * which would wait for them and stop.
+ */
+extern void edit_shared_folders (struct span in, struct text *out);
 
 /* inittab of a guest with Citrix's tools: the gettys that they turned
  * into comments come back.

@@ -461,6 +461,21 @@ edit_device_map (struct span in, struct devmap *map, struct text *out)
 }
 
 void
+edit_installdevice (struct span in, struct devmap *map, struct text *out)
+{
+  struct span line, eol;
+
+  while (span_line (&in, &line, &eol)) {
+    span_drop_cr (&line, &eol);
+    if (span_starts (line, "/dev/"))
+      devmap_put (map, line, DEVFORM_NAME, out);
+    else
+      text_add_span (out, line);
+    text_add_span (out, eol);
+  }
+}
+
+void
 edit_resume_conf (struct span in, struct devmap *map, struct text *out)
 {
   struct span line, eol;

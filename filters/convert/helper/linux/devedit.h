@@ -31,9 +31,17 @@ extern devedit_fn edit_cmdline;
  */
 extern devedit_fn edit_grubenv;
 extern devedit_fn edit_device_map;
+/* SUSE's /etc/default/grub_installdevice: a device in each line, or a word
+ * that is none.
+ */
+extern devedit_fn edit_installdevice;
 extern devedit_fn edit_mdadm_conf;
 extern devedit_fn edit_lvm_conf;
 extern devedit_fn edit_resume_conf;
+/* Append the names that multipath.conf, or with BINDINGS a bindings file,
+ * gives to devices, one a line.
+ */
+extern void multipath_aliases (struct span in, bool bindings, struct text *out);
 /* Add " resume=VALUE" to the kernel lines of grub.cfg that say nothing
  * about it.
  */

@@ -26,12 +26,14 @@ struct known {
 
 struct view {
   struct linux_state *st;
+  struct devmap map;
   char **devices;    /* of the appliance, by disk index */
   char **partitions; /* NULL = not asked yet */
   struct known *known;
   size_t nr_known;
-  bool all;         /* everything was looked at, for clones */
-  const char *path; /* file being edited */
+  struct text aliases; /* what map.aliases is in */
+  bool all;            /* everything was looked at, for clones */
+  const char *path;    /* file being edited */
   bool error;
 };
 
@@ -256,6 +258,7 @@ static const struct {
   { "/boot/grub/device.map", edit_device_map },
   { "/boot/grub2/device.map", edit_device_map },
   { "/etc/default/grub", edit_assignments },
+  { "/etc/default/grub_installdevice", edit_installdevice },
   { "/etc/sysconfig/grub", edit_assignments },
   { "/etc/sysconfig/bootloader", edit_assignments },
   { "/etc/update-extlinux.conf", edit_assignments },
@@ -286,8 +289,8 @@ static const struct {
 
 #define GLOB \
   "/{boot/loader/entries/*.conf,boot/efi/loader/entries/*.conf," \
-  "efi/loader/entries/*.conf,boot/efi/EFI/*/grub.cfg," \
-  "boot/efi/EFI/*/grub.conf,boot/efi/EFI/*/grubenv," \
+  "efi/loader/entries/*.conf," \
+  "{boot/efi,boot,efi}/EFI/*/{grub.cfg,grub.conf,grubenv}," \
   "etc/default/grub.d/*.cfg,etc/dracut.conf.d/*.conf," \
   "etc/cmdline.d/*.conf}"
 
@@ -304,7 +307,7 @@ editor_of (const char *path)
 }
 
 static int
-edit (struct view *v, struct devmap *map, const char *path, devedit_fn *editor)
+edit (struct view *v, const char *path, devedit_fn *editor)
 {
   CLEANUP_TEXT struct text out = TEXT_INIT;
   struct conf_file *f = conf_get (v->st, path);
@@ -314,7 +317,7 @@ edit (struct view *v, struct devmap *map, const char *path, devedit_fn *editor)
   if (!f->data || f->size == 0)
     return 0;
   v->path = path;
-  editor ((struct span){ f->data, f->size }, map, &out);
+  editor ((struct span){ f->data, f->size }, &v->map, &out);
   if (out.failed || v->error) {
     linux_oom (v->st);
     return -1;
@@ -366,8 +369,34 @@ plan_resume (struct linux_state *st)
                    "the initrd knows an old name of the resume device");
 }
 
+/* The names that the guest's multipath has for disks. */
 static int
-root_is_known (struct view *v, struct devmap *map)
+read_aliases (struct linux_state *st, struct text *out)
+{
+  static const char *const files[] = { "/etc/multipath.conf",
+                                       "/etc/multipath/bindings",
+                                       "/var/lib/multipath/bindings", NULL };
+  size_t i;
+
+  if (conf_preload (st, files) == -1)
+    return -1;
+  for (i = 0; files[i]; i++) {
+    struct conf_file *f = conf_get (st, files[i]);
+
+    if (!f)
+      return -1;
+    if (f->data)
+      multipath_aliases ((struct span){ f->data, f->size }, i > 0, out);
+  }
+  if (out->failed) {
+    linux_oom (st);
+    return -1;
+  }
+  return 0;
+}
+
+static int
+root_is_known (struct view *v)
 {
   struct conf_file *f = conf_get (v->st, "/etc/fstab");
   struct span in, line, eol, space, spec, mnt;
@@ -380,7 +409,7 @@ root_is_known (struct view *v, struct devmap *map)
     if (!span_word (&line, &space, &spec) || !span_word (&line, &space, &mnt) ||
         !span_is (mnt, "/") || span_starts (spec, "#"))
       continue;
-    if (devmap_find (map, spec, &disk, &part) == -1) {
+    if (devmap_find (&v->map, spec, &disk, &part) == -1) {
       report_error (v->st->gst->report, "root-device-unknown",
                     "the guest's fstab mounts %.*s as its root, but which "
                     "disk that is cannot be told; give all of the guest's "
@@ -393,18 +422,86 @@ root_is_known (struct view *v, struct devmap *map)
   return 0;
 }
 
+/* Copies of such files in an initrd. */
+static const struct {
+  const char *path; /* with a slash at its end: all in it */
+  devedit_fn *edit; /* NULL: hidden, as caches_plan removes it */
+} in_initrd[] = {
+  { "etc/mdadm/mdadm.conf", edit_mdadm_conf },
+  { "etc/mdadm.conf", edit_mdadm_conf },
+  { "etc/lvm/lvm.conf", edit_lvm_conf },
+  { "etc/lvm/lvmlocal.conf", edit_lvm_conf },
+  { "etc/lvm/devices/system.devices", NULL },
+  { "etc/crypttab", edit_crypttab },
+  { "cryptroot/crypttab", edit_crypttab },
+  { "etc/fstab", edit_fstab },
+  { "conf/conf.d/resume", edit_resume_conf },
+  { "etc/cmdline", edit_cmdline },
+  { "etc/cmdline.d/", edit_cmdline },
+};
+
+enum initrd_edit_result
+devices_edit_initrd (struct linux_state *st, const char *image,
+                     const char *path, const uint8_t *data, size_t size,
+                     uint8_t **out, size_t *out_size)
+{
+  CLEANUP_TEXT struct text text = TEXT_INIT;
+  CLEANUP_FREE char *where = NULL;
+  struct view *v = st->disks;
+  size_t i;
+
+  for (i = 0; i < V2V_ARRAY_SIZE (in_initrd); i++) {
+    const size_t n = strlen (in_initrd[i].path);
+
+    if (in_initrd[i].path[n - 1] == '/'
+          ? strncmp (path, in_initrd[i].path, n) == 0
+          : strcmp (path, in_initrd[i].path) == 0)
+      break;
+  }
+  if (i == V2V_ARRAY_SIZE (in_initrd))
+    return INITRD_EDIT_NONE;
+  if (in_initrd[i].edit == NULL)
+    return INITRD_EDIT_HIDE;
+  if (asprintf (&where, "%s (/%s)", image, path) == -1) {
+    where = NULL;
+    return INITRD_EDIT_FAILED;
+  }
+  v->path = where;
+  in_initrd[i].edit ((struct span){ (const char *)data, size }, &v->map, &text);
+  v->path = NULL;
+  if (text.failed || v->error)
+    return INITRD_EDIT_FAILED;
+  if (text.len == size && memcmp (text.data ? text.data : "", data, size) == 0)
+    return INITRD_EDIT_NONE;
+  *out = malloc (text.len + 1);
+  if (*out == NULL)
+    return INITRD_EDIT_FAILED;
+  if (text.len)
+    memcpy (*out, text.data, text.len);
+  *out_size = text.len;
+  return INITRD_EDIT_REPLACE;
+}
+
+void
+devices_forget (struct linux_state *st)
+{
+  struct view *v = st->disks;
+
+  if (!v)
+    return;
+  guest_free_strings (v->devices);
+  guest_free_strings (v->partitions);
+  text_free (&v->aliases);
+  free (v->known);
+  free (v);
+  st->disks = NULL;
+}
+
 int
 devices_plan (struct linux_state *st)
 {
   struct guest *gst = st->gst;
-  struct view v = { .st = st };
-  struct devmap map = {
-    .root_disk = -1,
-    .root_part = -1,
-    .identify = identify,
-    .unknown = unknown,
-    .opaque = &v,
-  };
+  struct view *v = st->disks = calloc (1, sizeof *v);
   struct conf_file *fstab;
   const char **paths = NULL;
   char **names = NULL;
@@ -413,6 +510,18 @@ devices_plan (struct linux_state *st)
   size_t i, n;
   int r = -1;
 
+  if (!v) {
+    linux_oom (st);
+    return -1;
+  }
+  v->st = st;
+  v->map = (struct devmap){
+    .root_disk = -1,
+    .root_part = -1,
+    .identify = identify,
+    .unknown = unknown,
+    .opaque = v,
+  };
   names = guest_glob (gst, GLOB);
   if (!names) {
     linux_oom (st);
@@ -431,30 +540,37 @@ devices_plan (struct linux_state *st)
   if (conf_preload (st, paths) == -1)
     goto out;
 
-  v.devices = guestfs_list_devices (gst->g);
-  if (!v.devices) {
+  v->devices = guestfs_list_devices (gst->g);
+  if (!v->devices) {
     report_error (gst->report, "appliance", "cannot list the guest's disks: %s",
                   guestfs_last_error (gst->g));
     goto out;
   }
-  for (i = 0; i < DEVMAP_MAX_DISKS && v.devices[i]; i++)
-    map.bus[i] = bus_of (gst->source, i);
-  map.nr_disks = i;
+  for (i = 0; i < DEVMAP_MAX_DISKS && v->devices[i]; i++)
+    v->map.bus[i] = bus_of (gst->source, i);
+  v->map.nr_disks = i;
+  for (i = 0; gst->source && i < v->map.nr_disks && i < gst->source->nr_disks;
+       i++)
+    v->map.serial[i] = gst->source->disks[i].serial;
+  if (read_aliases (st, &v->aliases) == -1)
+    goto out;
+  v->map.aliases = (struct span){ v->aliases.data ? v->aliases.data : "",
+                                  v->aliases.len };
   if (strncmp (root, "btrfsvol:", 9) == 0)
     root += 9;
   /* "/dev/sda2/@rootfs" */
   if (strncmp (root, "/dev/", 5) == 0 &&
       devname_parse ((struct span){ root, 5 + strcspn (root + 5, "/") }, &d) &&
       d.family == DEV_SD) {
-    map.root_disk = d.index;
-    map.root_part = d.part;
+    v->map.root_disk = d.index;
+    v->map.root_part = d.part;
   }
   fstab = conf_get (st, "/etc/fstab");
   if (!fstab)
     goto out;
-  devmap_solve (&map, (struct span){ fstab->data ? fstab->data : "",
-                                     fstab->data ? fstab->size : 0 });
-  if (root_is_known (&v, &map) == -1)
+  devmap_solve (&v->map, (struct span){ fstab->data ? fstab->data : "",
+                                        fstab->data ? fstab->size : 0 });
+  if (root_is_known (v) == -1)
     goto out;
 
   for (i = 0; i < V2V_ARRAY_SIZE (fixed); i++) {
@@ -471,21 +587,18 @@ devices_plan (struct linux_state *st)
       if (target)
         continue;
     }
-    if (edit (&v, &map, fixed[i].path, fixed[i].edit) == -1)
+    if (edit (v, fixed[i].path, fixed[i].edit) == -1)
       goto out;
   }
   for (i = 0; names[i]; i++) {
     devedit_fn *editor = editor_of (names[i]);
 
-    if (editor && edit (&v, &map, names[i], editor) == -1)
+    if (editor && edit (v, names[i], editor) == -1)
       goto out;
   }
   r = plan_resume (st);
 out:
   guest_free_strings (names);
-  guest_free_strings (v.devices);
-  guest_free_strings (v.partitions);
-  free (v.known);
   free (paths);
   return r;
 }

@@ -24,8 +24,11 @@
  *    names are left as they are and reported.  A wrong UUID would mount
  *    the wrong disk; a wrong name at worst mounts nothing.
  *
- * Names under by-path and by-id are resolved for guests with one disk;
- * with several, by-path of SCSI is by its target number, if proved.
+ * Names under by-path and by-id, and those of multipath, are resolved for
+ * guests with one disk.  With several, by-path of SCSI is by its target
+ * number, if proved.  A name by id, or of multipath, is known if it holds a
+ * disk's serial number, if fstab mounts "/" by it, or if fstab has as many
+ * of its kind as there are disks and only one way to match them fits.
  */
 
 #include <config.h>
@@ -148,13 +151,72 @@ by_id (struct span s, struct devname *out)
 
   out->family = DEV_ID;
   out->index = 0;
+  out->id = (struct span){ "", 0 };
   if (contains (s, "CDROM") || contains (s, "CD-ROM") || contains (s, "DVD") ||
       contains (s, "_CD"))
     return false;
   for (i = 0; i < V2V_ARRAY_SIZE (disks); i++)
-    if (span_starts (s, disks[i]))
-      return part_suffix (&s, &out->part) && s.n > 0;
+    if (span_starts (s, disks[i]) && part_suffix (&s, &out->part) && s.n > 0) {
+      out->id = s;
+      return true;
+    }
   return false;
+}
+
+/* Take the partition off the name of a multipath device: "-part1", "_part1"
+ * or "p1"; "1" alone only where the name itself cannot end so.
+ */
+static bool
+mapper_suffix (struct span *s, size_t least, bool bare_digits, unsigned *part)
+{
+  static const char *const before[] = { "-part", "_part", "p" };
+  struct span digits;
+  size_t i = s->n, k;
+
+  *part = 0;
+  while (i > 0 && isdigit ((unsigned char)s->p[i - 1]))
+    i--;
+  if (i == s->n)
+    return true;
+  digits = (struct span){ s->p + i, s->n - i };
+  for (k = 0; k < V2V_ARRAY_SIZE (before); k++) {
+    const size_t n = strlen (before[k]);
+
+    if (i >= least + n && memcmp (s->p + i - n, before[k], n) == 0)
+      break;
+  }
+  if (k == V2V_ARRAY_SIZE (before) && (i < least || !bare_digits))
+    return true; /* digits of the name itself */
+  if (!number (&digits, part) || *part == 0)
+    return false;
+  s->n = i - (k < V2V_ARRAY_SIZE (before) ? strlen (before[k]) : 0);
+  return true;
+}
+
+/* "mpatha", "mpathb2", or by WWID "36000c29...-part1". */
+static bool
+multipath (struct span s, struct devname *out)
+{
+  size_t i;
+
+  out->family = DEV_ID;
+  out->index = 0;
+  if (span_starts (s, "mpath")) {
+    if (!mapper_suffix (&s, 6, true, &out->part) || s.n < 6 || s.n > 9)
+      return false;
+    for (i = 5; i < s.n; i++)
+      if (!islower ((unsigned char)s.p[i]))
+        return false;
+    out->id = s;
+    return true;
+  }
+  for (i = 0; i < s.n && isxdigit ((unsigned char)s.p[i]); i++)
+    ;
+  if (s.p[0] != '3' || i < 17 || !mapper_suffix (&s, i, false, &out->part) ||
+      s.n != i)
+    return false;
+  out->id = s;
+  return true;
 }
 
 bool
@@ -162,9 +224,12 @@ devname_parse (struct span s, struct devname *out)
 {
   unsigned a, b;
 
+  out->id = (struct span){ "", 0 };
   if (!span_starts (s, "/dev/"))
     return false;
   s = span_skip (s, 5);
+  if (span_starts (s, "mapper/"))
+    return s.n > 7 && multipath (span_skip (s, 7), out);
   if (span_starts (s, "disk/by-path/"))
     return by_path (span_skip (s, 13), out);
   if (span_starts (s, "disk/by-id/"))
@@ -199,6 +264,32 @@ devname_parse (struct span s, struct devname *out)
       return false;
     out->index = a * 16 + b;
     return partition (s, "p", &out->part);
+  }
+  return false;
+}
+
+/* The same, and names that the guest's multipath.conf made up. */
+static bool
+parse (const struct devmap *map, struct span name, struct devname *out)
+{
+  struct span all = map->aliases, line, eol, s;
+
+  if (devname_parse (name, out))
+    return true;
+  if (!span_starts (name, "/dev/mapper/"))
+    return false;
+  while (span_line (&all, &line, &eol)) {
+    s = span_skip (name, 12);
+    if (line.n == 0 || s.n < line.n || memcmp (s.p, line.p, line.n) != 0 ||
+        !mapper_suffix (&s, line.n,
+                        !isdigit ((unsigned char)line.p[line.n - 1]),
+                        &out->part) ||
+        s.n != line.n)
+      continue;
+    out->family = DEV_ID;
+    out->index = 0;
+    out->id = s;
+    return true;
   }
   return false;
 }
@@ -252,7 +343,8 @@ struct witness {
 #define MAX_WITNESSES 64
 
 static size_t
-collect (struct span fstab, enum devfamily f, unsigned first, struct witness *w)
+collect (const struct devmap *map, struct span fstab, enum devfamily f,
+         unsigned first, struct witness *w)
 {
   struct span line, eol, space, word[4];
   size_t n = 0, i;
@@ -262,7 +354,7 @@ collect (struct span fstab, enum devfamily f, unsigned first, struct witness *w)
       if (!span_word (&line, &space, &word[i]))
         word[i] = (struct span){ "", 0 };
     if (word[1].n == 0 || span_starts (word[0], "#") ||
-        !devname_parse (word[0], &w[n].name) || w[n].name.family != f)
+        !parse (map, word[0], &w[n].name) || w[n].name.family != f)
       continue;
     /* A CD-ROM, or something else that need not be there. */
     if (contains (word[2], "iso9660") || contains (word[2], "udf") ||
@@ -337,7 +429,7 @@ solve (struct devmap *map, enum devfamily f, struct span fstab)
   /* A description that says "SCSI" of a guest that says hda is wrong
    * (many exports do): trust the guest.
    */
-  nr = collect (fstab, f, 0, w);
+  nr = collect (map, fstab, f, 0, w);
   if (n == 0 && nr > 0)
     for (i = 0; i < map->nr_disks; i++)
       order[n++] = i;
@@ -348,7 +440,7 @@ solve (struct devmap *map, enum devfamily f, struct span fstab)
       if (w[i].name.index < 4)
         first = 0;
     map->xvd_first = first;
-    nr = collect (fstab, f, first, w);
+    nr = collect (map, fstab, f, first, w);
   }
   if (nr == 0 || n == 0 || explains (map, w, nr, order, n))
     return;
@@ -399,7 +491,7 @@ static bool
 path_proved (struct devmap *map, struct span fstab)
 {
   struct witness w[MAX_WITNESSES];
-  const size_t nr = collect (fstab, DEV_PATH, 0, w);
+  const size_t nr = collect (map, fstab, DEV_PATH, 0, w);
   size_t i;
 
   if (map->root_disk < 0 ||
@@ -409,6 +501,139 @@ path_proved (struct devmap *map, struct span fstab)
     if (w[i].root)
       return true;
   return false;
+}
+
+static void
+know_id (struct devmap *map, struct span id, unsigned disk)
+{
+  char *to;
+
+  if (map->nr_ids == DEVMAP_MAX_IDS || id.n >= DEVMAP_ID_SIZE)
+    return;
+  to = map->ids[map->nr_ids];
+  memcpy (to, id.p, id.n);
+  to[id.n] = '\0';
+  map->id_disk[map->nr_ids++] = disk;
+}
+
+static bool
+find_id (const struct devmap *map, struct span id, unsigned *disk)
+{
+  unsigned i;
+
+  for (i = 0; i < map->nr_ids; i++)
+    if (span_is (id, map->ids[i])) {
+      *disk = map->id_disk[i];
+      return true;
+    }
+  return false;
+}
+
+/* Letters and digits of S, in lower case. */
+static void
+bare (struct span s, char to[DEVMAP_ID_SIZE])
+{
+  size_t i, n = 0;
+
+  for (i = 0; i < s.n && n < DEVMAP_ID_SIZE - 1; i++)
+    if (isalnum ((unsigned char)s.p[i]))
+      to[n++] = tolower ((unsigned char)s.p[i]);
+  to[n] = '\0';
+}
+
+/* The only disk whose serial number is in ID. */
+static bool
+by_serial (const struct devmap *map, struct span id, unsigned *disk)
+{
+  char name[DEVMAP_ID_SIZE], serial[DEVMAP_ID_SIZE];
+  unsigned i, found = 0;
+
+  bare (id, name);
+  for (i = 0; i < map->nr_disks; i++) {
+    if (!map->serial[i])
+      continue;
+    bare (span_of (map->serial[i]), serial);
+    if (strlen (serial) >= 8 && strstr (name, serial)) {
+      *disk = i;
+      found++;
+    }
+  }
+  return found == 1;
+}
+
+/* "scsi-", "wwn-", ...; "" for multipath. */
+static struct span
+kind_of_id (struct span id)
+{
+  const char *dash = memchr (id.p, '-', id.n);
+
+  return (struct span){ id.p, dash ? (size_t)(dash - id.p) : 0 };
+}
+
+static bool
+same_span (struct span a, struct span b)
+{
+  return a.n == b.n && memcmp (a.p, b.p, a.n) == 0;
+}
+
+/* As many names of one kind as there are disks: only one order may fit. */
+static void
+solve_kind (struct devmap *map, struct witness *w, size_t nr, struct span kind)
+{
+  struct span ids[DEVMAP_MAX_DISKS];
+  struct witness ours[MAX_WITNESSES];
+  unsigned order[DEVMAP_MAX_DISKS], found[DEVMAP_MAX_DISKS], k, nr_ids = 0;
+  size_t i, n = 0;
+  bool have = false;
+
+  for (i = 0; i < nr; i++) {
+    if (!same_span (kind_of_id (w[i].name.id), kind))
+      continue;
+    for (k = 0; k < nr_ids && !same_span (ids[k], w[i].name.id); k++)
+      ;
+    if (k == map->nr_disks)
+      return;
+    if (k == nr_ids)
+      ids[nr_ids++] = w[i].name.id;
+    ours[n] = w[i];
+    ours[n++].name.index = k;
+  }
+  if (nr_ids != map->nr_disks || nr_ids > 5)
+    return;
+  for (k = 0; k < nr_ids; k++)
+    order[k] = k;
+  do {
+    if (!explains (map, ours, n, order, nr_ids))
+      continue;
+    if (have)
+      return;
+    memcpy (found, order, nr_ids * sizeof *order);
+    have = true;
+  } while (next_order (order, nr_ids));
+  for (k = 0; have && k < nr_ids; k++)
+    know_id (map, ids[k], found[k]);
+}
+
+static void
+solve_ids (struct devmap *map, struct span fstab)
+{
+  struct witness w[MAX_WITNESSES];
+  const size_t nr = collect (map, fstab, DEV_ID, 0, w);
+  unsigned disk;
+  size_t i, j;
+
+  for (i = 0; i < nr; i++)
+    if (w[i].root && map->root_disk >= 0 &&
+        w[i].name.part == (unsigned)map->root_part)
+      know_id (map, w[i].name.id, map->root_disk);
+  for (i = 0; i < nr; i++) {
+    const struct span kind = kind_of_id (w[i].name.id);
+
+    for (j = 0; j < i && !same_span (kind_of_id (w[j].name.id), kind); j++)
+      ;
+    if (j == i && !find_id (map, w[i].name.id, &disk))
+      solve_kind (map, w, nr, kind);
+  }
 }
 
 void
@@ -430,6 +655,9 @@ devmap_solve (struct devmap *map, struct span fstab)
     map->count[DEV_PATH] = 0;
   map->order[DEV_ID][0] = 0;
   map->count[DEV_ID] = map->nr_disks == 1;
+  map->nr_ids = 0;
+  if (map->nr_disks > 1)
+    solve_ids (map, fstab);
 }
 
 int
@@ -438,8 +666,12 @@ devmap_find (struct devmap *map, struct span name, unsigned *disk,
 {
   struct devname d;
 
-  if (!devname_parse (name, &d))
+  if (!parse (map, name, &d))
     return 0;
+  if (d.family == DEV_ID && map->nr_disks > 1 && d.id.n) {
+    *part = d.part;
+    return find_id (map, d.id, disk) || by_serial (map, d.id, disk) ? 1 : -1;
+  }
   if (map->nr_disks == 1 && d.family >= DEV_PATH)
     d.index = 0;
   if (d.family == DEV_XVD) {

@@ -20,7 +20,7 @@ enum devfamily {
   DEV_NVME,
   DEV_CCISS,
   DEV_PATH, /* /dev/disk/by-path/...-scsi-0:0:N:0 */
-  DEV_ID,   /* /dev/disk/by-id/ of a whole disk */
+  DEV_ID,   /* /dev/disk/by-id/ of a whole disk, or of multipath */
 };
 #define DEV_FAMILIES 8
 
@@ -28,6 +28,7 @@ struct devname {
   enum devfamily family;
   unsigned index; /* by the name: sdb = 1; DEV_ID: 0 */
   unsigned part;  /* 0 = the whole disk */
+  struct span id; /* DEV_ID: the disk's own name, in NAME */
 };
 
 /* True if NAME is a disk or a partition of one, by a name that depends
@@ -52,10 +53,15 @@ struct devid {
 };
 
 #define DEVMAP_MAX_DISKS 64
+#define DEVMAP_MAX_IDS 32
+#define DEVMAP_ID_SIZE 128
 
 struct devmap {
   unsigned nr_disks; /* at most DEVMAP_MAX_DISKS are used */
   enum devbus bus[DEVMAP_MAX_DISKS];
+  const char *serial[DEVMAP_MAX_DISKS]; /* NULL = not known */
+  /* Names that the guest gave to multipath devices, one a line. */
+  struct span aliases;
 
   /* Where "/" is, if it is a partition; -1 = not known. */
   int root_disk, root_part;
@@ -76,6 +82,10 @@ struct devmap {
   unsigned order[DEV_FAMILIES][DEVMAP_MAX_DISKS];
   unsigned count[DEV_FAMILIES];
   unsigned xvd_first; /* 4 where names begin with xvde */
+  /* Which disk each name by id is. */
+  char ids[DEVMAP_MAX_IDS][DEVMAP_ID_SIZE];
+  unsigned id_disk[DEVMAP_MAX_IDS];
+  unsigned nr_ids;
 };
 
 /* Work out the orders.  FSTAB is the guest's fstab, the evidence. */

@@ -33,28 +33,6 @@ listed (char **list, const char *path)
   return false;
 }
 
-/* The name in the guest of a boot loader's PATH, which begins at the file
- * system that the loader reads; allocated, NULL if it is not there.
- */
-static char *
-locate (char **files, const char *path)
-{
-  static const char *const prefixes[] = { "", "/boot", "/boot/efi", "/efi" };
-  const char *boot = strstr (path, "/boot/");
-  size_t i;
-  char *full;
-
-  for (i = 0; i < V2V_ARRAY_SIZE (prefixes); i++) {
-    if (asprintf (&full, "%s%s", prefixes[i], path) == -1)
-      return NULL;
-    if (listed (files, full))
-      return full;
-    free (full);
-  }
-  /* "/@/boot/vmlinuz" of btrfs. */
-  return boot && listed (files, boot) ? strdup (boot) : NULL;
-}
-
 static bool
 is_kernel_initrd (const struct linux_state *st, const char *path)
 {
@@ -166,8 +144,8 @@ adopt_entries (struct linux_state *st, struct kernel *kernels, size_t nr,
     if (!b.v[i].initrd || strstr (b.v[i].initrd, "kdump") ||
         strstr (b.v[i].initrd, "rescue"))
       continue;
-    image = locate (files, b.v[i].image);
-    initrd = locate (files, b.v[i].initrd);
+    image = bootentry_locate (files, b.v[i].image);
+    initrd = bootentry_locate (files, b.v[i].initrd);
     if (!image || !initrd || is_kernel_initrd (st, initrd))
       continue;
     /* A link to an image that is a kernel's own. */

@@ -611,20 +611,44 @@ out:
   return r;
 }
 
+static int
+put_edits (struct builder *b, const struct initrd_edits *edits)
+{
+  size_t i;
+  int r = 1;
+
+  for (i = 0; i < edits->n && r == 1; ++i) {
+    const struct initrd_edit *e = &edits->v[i];
+
+    if (e->data)
+      r = put_file (b, e->path, e->data, e->size);
+    else
+      /* Nothing can be removed, but replaced by a link. */
+      r = cpio_write_symlink (b->w, e->path, "nowhere") == -1 ? -1 : 1;
+  }
+  return r;
+}
+
 int
 initrd_build (const struct initrd_kernel *kernel, struct initrd_lookup *lk,
-              const struct closure *c, bool list_file, struct cpio_writer *w,
+              const struct closure *c, bool list_file,
+              const struct initrd_edits *edits, struct cpio_writer *w,
               struct initrd_error *e)
 {
   struct builder b = { .kernel = kernel, .lk = lk, .c = c, .w = w, .e = e };
   size_t i;
-  int r;
+  int r = 1;
 
-  r = put_modules (&b);
+  /* A module that is there but not in the index has an image path, too. */
+  if (c->n > 0) {
+    r = put_modules (&b);
+    if (r == 1)
+      r = put_indexes (&b);
+    if (r == 1 && list_file)
+      r = put_list_file (&b);
+  }
   if (r == 1)
-    r = put_indexes (&b);
-  if (r == 1 && list_file)
-    r = put_list_file (&b);
+    r = put_edits (&b, edits);
   if (r == 1 && cpio_write_end (w) == -1)
     r = -1;
   for (i = 0; i < b.nr_dirs; ++i)

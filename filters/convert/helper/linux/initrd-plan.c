@@ -8,7 +8,9 @@
  *  4. Images that would not look at what is appended, or whose own
  *     configuration forbids the drivers, must be rebuilt by their tool.
  *  5. The rest: closure, modules, archive, in the last segment's format.
- *  6. The archive is applied to the image's tree, and must make every
+ *  6. Configuration files of the image that name disks as the old machine
+ *     did are written into the archive, too (initrd-edit.c).
+ *  7. The archive is applied to the image's tree, and must make every
  *     wanted driver load without having damaged anything, before it leaves
  *     this file.
  *
@@ -25,6 +27,7 @@
 
 #include "initrd-build.h"
 #include "initrd-closure.h"
+#include "initrd-edit.h"
 #include "initrd-image.h"
 #include "initrd-join.h"
 #include "initrd-lookup.h"
@@ -74,6 +77,8 @@ struct planner {
   struct module_list list;
   struct closure closure;
   struct cpio_writer archive;
+  const struct initrd_editor *editor; /* or NULL */
+  struct initrd_edits edits;
   struct initrd_error e;
   const char *forbidden; /* by modprobe's configuration */
   /* Wanted drivers that are not built in. */
@@ -88,8 +93,11 @@ initrd_plan_free (struct initrd_plan *plan)
 
   for (i = 0; plan->added && plan->added[i]; ++i)
     free (plan->added[i]);
+  for (i = 0; plan->edited && plan->edited[i]; ++i)
+    free (plan->edited[i]);
   for (i = 0; plan->drivers && plan->drivers[i]; ++i)
     free (plan->drivers[i]);
+  free (plan->edited);
   free (plan->added);
   free (plan->drivers);
   free (plan->reason);
@@ -337,6 +345,7 @@ prove (struct planner *p)
     .data = p->archive.buf.data,
     .size = p->archive.buf.size,
   };
+  const struct initrd_edit *missing;
   const char *damage;
   char *why = NULL;
   size_t i;
@@ -354,6 +363,14 @@ prove (struct planner *p)
                       "adding modules would damage /%s in the initrd", damage);
     return 0;
   }
+  missing = initrd_edits_missing (p->img.tree, &p->edits);
+  if (missing) {
+    initrd_error_set (&p->e, "initrd-layout",
+                      "/%s in the initrd cannot be replaced", missing->path);
+    return 0;
+  }
+  if (p->nr_names == 0)
+    return 1;
   r = initrd_lookup_open (p->img.tree, p->kernel->version, &p->lk, &p->e);
   if (r != 1)
     return r;
@@ -373,10 +390,16 @@ static int
 make_tail (struct planner *p)
 {
   struct initrd_buf tail = { 0 };
+  size_t i;
   int r;
 
-  r = initrd_build (p->kernel, &p->lk, &p->closure, !has_udev (p), &p->archive,
-                    &p->e);
+  for (i = 0; i < p->edits.n; ++i)
+    if (append_string (&p->plan->edited, p->edits.v[i].path) == -1)
+      return -1;
+  /* For images without modules. */
+  p->lk.tree = p->img.tree;
+  r = initrd_build (p->kernel, &p->lk, &p->closure, !has_udev (p), &p->edits,
+                    &p->archive, &p->e);
   if (r == 1)
     r = prove (p);
   if (r == -1)
@@ -391,8 +414,31 @@ make_tail (struct planner *p)
   p->plan->tail = tail.data;
   p->plan->tail_size = tail.size;
   p->plan->offset = p->img.end;
-  initrd_error_set (&p->e, NULL, "drivers are missing in the initrd");
+  initrd_error_set (&p->e, NULL,
+                    p->nr_names > 0
+                      ? "drivers are missing in the initrd"
+                      : "files in the initrd name disks of the old machine");
   return conclude (p, INITRD_APPEND);
+}
+
+/* No driver is missing.  BUILTIN: none was looked for in the image. */
+static int
+make_edits (struct planner *p, bool builtin)
+{
+  int r;
+
+  /* The index of modules is what the finished image is proved by. */
+  if (p->edits.n > 0 && (p->has_lookup || builtin)) {
+    r = make_tail (p);
+    if (r == -1 || p->plan->verdict == INITRD_APPEND)
+      return r;
+    free (p->plan->reason);
+    p->plan->reason = NULL;
+  }
+  initrd_error_set (&p->e, NULL,
+                    builtin ? "the drivers are built into the kernel"
+                            : "the drivers are in the initrd already");
+  return conclude (p, INITRD_PRESENT);
 }
 
 static int
@@ -408,14 +454,19 @@ make_plan (struct planner *p, const uint8_t *image, size_t size,
                          &p->list) == -1 ||
       sort_wanted (p, wanted, optional) == -1)
     return -1;
-  if (p->nr_names == 0) {
-    initrd_error_set (&p->e, NULL, "the drivers are built into the kernel");
-    return conclude (p, INITRD_PRESENT);
-  }
+  if (p->nr_names == 0 && p->editor == NULL)
+    return make_edits (p, true);
 
   r = initrd_image_read (image, size, SIZE_MAX, &p->img, &p->e);
   if (r == -1)
     return -1;
+  if (r == 1 && initrd_edits_collect (p->img.tree, p->editor, &p->edits) == -1)
+    return -1;
+  if (p->nr_names == 0) {
+    free (p->e.text);
+    memset (&p->e, 0, sizeof p->e);
+    return make_edits (p, true);
+  }
   if (r == 1) {
     r = initrd_lookup_open (p->img.tree, p->kernel->version, &p->lk, &p->e);
     if (r == -1)
@@ -425,8 +476,9 @@ make_plan (struct planner *p, const uint8_t *image, size_t size,
       return -1;
     drop_present (p);
     if (p->nr_names == 0) {
-      initrd_error_set (&p->e, NULL, "the drivers are in the initrd already");
-      return conclude (p, INITRD_PRESENT);
+      free (p->e.text);
+      memset (&p->e, 0, sizeof p->e);
+      return make_edits (p, false);
     }
   }
   else
@@ -474,7 +526,17 @@ initrd_plan (const uint8_t *image, size_t size,
              const struct initrd_kernel *kernel, const char *const *wanted,
              const char *const *optional, struct initrd_plan *plan)
 {
-  struct planner p = { .kernel = kernel, .plan = plan };
+  return initrd_plan_edited (image, size, kernel, wanted, optional, NULL, plan);
+}
+
+int
+initrd_plan_edited (const uint8_t *image, size_t size,
+                    const struct initrd_kernel *kernel,
+                    const char *const *wanted, const char *const *optional,
+                    const struct initrd_editor *editor,
+                    struct initrd_plan *plan)
+{
+  struct planner p = { .kernel = kernel, .plan = plan, .editor = editor };
   int r;
 
   memset (plan, 0, sizeof *plan);
@@ -494,6 +556,7 @@ initrd_plan (const uint8_t *image, size_t size,
   module_list_free (&p.list);
   initrd_lookup_free (&p.lk);
   initrd_image_free (&p.img);
+  initrd_edits_free (&p.edits);
   initrd_buf_free (&p.archive.buf);
   return r;
 }

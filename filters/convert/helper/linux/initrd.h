@@ -46,8 +46,27 @@ struct initrd_plan {
   uint8_t *tail;
   size_t tail_size;
   char **added;   /* names of the modules added, NULL-ended */
+  char **edited;  /* files replaced or hidden, NULL-ended */
   char **drivers; /* wanted drivers that exist for this kernel
                                    as modules, for the persistence files */
+};
+
+enum initrd_edit_result {
+  INITRD_EDIT_FAILED = -1,
+  INITRD_EDIT_NONE,    /* the file is right as it is */
+  INITRD_EDIT_REPLACE, /* *out is what it must be */
+  INITRD_EDIT_HIDE,    /* nothing may find it */
+};
+
+/* Who corrects configuration files in the image (below etc, conf and
+ * cryptroot).
+ */
+struct initrd_editor {
+  /* PATH has no leading slash.  *out is malloc'ed and becomes the caller's. */
+  enum initrd_edit_result (*edit) (void *opaque, const char *path,
+                                   const uint8_t *data, size_t size,
+                                   uint8_t **out, size_t *out_size);
+  void *opaque;
 };
 
 /* Plan for the initrd IMAGE.  WANTED: required drivers by module name
@@ -66,6 +85,16 @@ extern int
 initrd_plan (const uint8_t *image, size_t size,
              const struct initrd_kernel *kernel, const char *const *wanted,
              const char *const *optional, struct initrd_plan *plan);
+/* The same; what EDITOR wants changed is appended, too, also if no driver is
+ * missing.  An image that has all drivers but cannot be edited is left as
+ * it is.
+ */
+extern int
+initrd_plan_edited (const uint8_t *image, size_t size,
+                    const struct initrd_kernel *kernel,
+                    const char *const *wanted, const char *const *optional,
+                    const struct initrd_editor *editor,
+                    struct initrd_plan *plan);
 extern void initrd_plan_free (struct initrd_plan *plan);
 
 /* Read the finished IMAGE again and prove that the kernel will find each

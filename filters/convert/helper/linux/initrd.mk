@@ -16,6 +16,8 @@ libinitrd_la_SOURCES = \
 	linux/initrd-closure.h \
 	linux/initrd-codec.c \
 	linux/initrd-codec.h \
+	linux/initrd-edit.c \
+	linux/initrd-edit.h \
 	linux/initrd-image.c \
 	linux/initrd-image.h \
 	linux/initrd-join.c \

@@ -138,9 +138,10 @@ linux_convert (struct guest *gst, const struct linux_options *opts)
     return -1;
   }
   st->opts = opts;
-  if (conf_flush (st) == -1)
+  selinux_begin (st);
+  if (conf_flush (st) == -1 || ramdisk_write (st) == -1)
     return -1;
-  return ramdisk_write (st);
+  return selinux_end (st);
 }
 
 void
@@ -151,6 +152,8 @@ linux_free (struct guest *gst)
   if (!st)
     return;
   ramdisk_free (st);
+  devices_forget (st);
+  selinux_free (st);
   conf_free (st);
   free (st);
   gst->state = NULL;

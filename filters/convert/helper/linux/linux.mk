@@ -29,16 +29,21 @@ liblinux_la_SOURCES = \
 	linux/modindex.c \
 	linux/modindex.h \
 	linux/modprobe.c \
+	linux/netleases.c \
 	linux/netnames.c \
 	linux/netnames.h \
 	linux/network.c \
 	linux/persist.c \
 	linux/ramdisk.c \
 	linux/rebuild.c \
+	linux/selabel.c \
+	linux/selabel.h \
+	linux/selinux.c \
 	linux/state.h \
 	linux/storageedit.c \
 	linux/text.c \
 	linux/text.h \
+	linux/tools-scripts.h \
 	linux/tools.c \
 	linux/uefi.c \
 	linux/user.c \
@@ -50,5 +55,7 @@ liblinux_la_CPPFLAGS = \
 	-I$(srcdir) -I$(srcdir)/linux \
 	$(NULL)
 liblinux_la_CFLAGS = \
-	$(AM_CFLAGS) $(LIBGUESTFS_CFLAGS) $(GNUTLS_CFLAGS) $(LIBYAML_CFLAGS)
-liblinux_la_LIBADD = $(LIBGUESTFS_LIBS) $(GNUTLS_LIBS) $(LIBYAML_LIBS)
+	$(AM_CFLAGS) $(LIBGUESTFS_CFLAGS) $(GNUTLS_CFLAGS) $(LIBYAML_CFLAGS) \
+	$(PCRE2_CFLAGS)
+liblinux_la_LIBADD = $(LIBGUESTFS_LIBS) $(GNUTLS_LIBS) $(LIBYAML_LIBS) \
+	$(PCRE2_LIBS)

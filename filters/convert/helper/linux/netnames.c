@@ -10,9 +10,11 @@
  * 1. Only names that some configuration mentions are kept.
  * 2. A MAC that stands in the guest's own configuration beats the order of
  *    the cards.
+ *    MACs of old leases come next (netleases.c).
  * 3. Otherwise the names, sorted by their numbers, belong to the cards in
- *    their order, if there are as many of both: VMware numbers the slots
- *    of its cards upwards (ens160, ens192, ens224, ens256; ens33, ens34).
+ *    their order, if there are as many of both and the names differ in
+ *    their numbers alone: VMware numbers the slots of its cards upwards
+ *    (ens160, ens192, ens224, ens256; ens33, ens34).
  * 4. A name is never bound to a guess: with more names than MACs, those
  *    that cannot be told are left and reported.  The exception is a guest
  *    with one name whose card is not described: that name goes to the
@@ -43,6 +45,21 @@ digits (struct span s)
   return s.n > 0;
 }
 
+/* Any name of an interface that can stand in a rule. */
+static bool
+is_name (struct span s)
+{
+  size_t i;
+
+  if (s.n == 0 || s.n >= NET_NAME || span_is (s, "lo") || digits (s) ||
+      !isalpha ((unsigned char)s.p[0]))
+    return false;
+  for (i = 0; i < s.n; i++)
+    if (!isalnum ((unsigned char)s.p[i]) && !strchr ("_-.", s.p[i]))
+      return false;
+  return true;
+}
+
 bool
 netname_is_card (struct span s)
 {
@@ -50,6 +67,8 @@ netname_is_card (struct span s)
 
   if (s.n == 0 || s.n >= NET_NAME)
     return false;
+  if (span_starts (s, "enX")) /* of Xen */
+    return digits (span_skip (s, 3));
   for (i = 0; i < s.n; i++)
     if (!islower ((unsigned char)s.p[i]) && !isdigit ((unsigned char)s.p[i]))
       return false;
@@ -87,26 +106,26 @@ netname_mac (struct span s, char mac[NET_MAC])
          !(strchr ("13579bdf", mac[1]));
 }
 
-static void
-add (struct netnames *n, struct span name, struct span mac, bool bound)
+struct netname *
+netnames_add (struct netnames *n, struct span name, struct span mac, bool bound)
 {
   struct netname *e = NULL, *v;
   char m[NET_MAC] = "";
   size_t i;
 
-  if (!netname_is_card (name))
-    return;
+  if (!is_name (name))
+    return NULL;
   netname_mac (mac, m);
   for (i = 0; i < n->nr; i++)
     if (span_is (name, n->v[i].name))
       e = &n->v[i];
   if (!e) {
     if (n->nr == MAX_NAMES)
-      return;
+      return NULL;
     v = realloc (n->v, (n->nr + 1) * sizeof *v);
     if (!v) {
       n->failed = true;
-      return;
+      return NULL;
     }
     n->v = v;
     e = &v[n->nr++];
@@ -116,6 +135,30 @@ add (struct netnames *n, struct span name, struct span mac, bool bound)
   if (m[0] && (!e->mac[0] || bound))
     memcpy (e->mac, m, sizeof m);
   e->bound |= bound;
+  e->told |= m[0] != '\0';
+  return e;
+}
+
+/* A name that a configuration mentions: only a card's counts, because
+ * bridges, bonds and their like are made by the guest.
+ */
+static void
+add (struct netnames *n, struct span name, struct span mac, bool bound)
+{
+  size_t i;
+
+  if (netname_is_card (name)) {
+    netnames_add (n, name, mac, bound);
+    return;
+  }
+  /* "ens*" */
+  if (name.n < 3 || name.n >= NET_NAME || name.p[0] != 'e' ||
+      name.p[name.n - 1] != '*' || n->nr_patterns == NET_PATTERNS)
+    return;
+  for (i = 0; i < name.n - 1; i++)
+    if (!isalnum ((unsigned char)name.p[i]))
+      return;
+  memcpy (n->patterns[n->nr_patterns++], name.p, name.n);
 }
 
 static struct span
@@ -258,7 +301,7 @@ netnames_netplan (struct netnames *n, struct span in)
       const struct span mac = scalar (member (&doc, match, "macaddress"));
 
       if (match && set.n)
-        add (n, set, mac, mac.n > 0);
+        netnames_add (n, set, mac, mac.n > 0);
       else if (match)
         add (n, scalar (member (&doc, match, "name")), mac, false);
       else
@@ -324,6 +367,7 @@ netnames_link (struct netnames *n, struct span in)
 {
   struct span line, eol, key, value, section = NONE;
   struct span name = NONE, mac = NONE;
+  bool slot = false;
 
   while (span_line (&in, &line, &eol)) {
     const struct span t = span_trim (line);
@@ -334,13 +378,17 @@ netnames_link (struct netnames *n, struct span in)
       if (span_is (section, "[Link]") && span_is (key, "Name"))
         name = value;
       else if (span_is (section, "[Match]") &&
+               (span_is (key, "Path") || span_is (key, "Driver")))
+        slot = true;
+      else if (span_is (section, "[Match]") &&
                (span_is (key, "MACAddress") ||
                 span_is (key, "PermanentMACAddress")))
         mac = value;
     }
   }
-  if (mac.n)
-    add (n, name, mac, true);
+  /* By a path or driver of the old machine: the name is known, no more. */
+  if (mac.n || slot)
+    netnames_add (n, name, mac, mac.n > 0);
 }
 
 /* The value of WHAT=="..." or WHAT="..." in a line of udev rules. */
@@ -356,6 +404,12 @@ udev_value (struct span line, const char *what)
   s = span_skip (line, p + strlen (what) - line.p);
   end = memchr (s.p, '"', s.n);
   return end ? (struct span){ s.p, (size_t)(end - s.p) } : NONE;
+}
+
+static bool
+has (struct span s, const char *what)
+{
+  return memmem (s.p, s.n, what, strlen (what)) != NULL;
 }
 
 void
@@ -376,7 +430,10 @@ netnames_rules (struct netnames *n, struct span in)
       mac = udev_value (line, "ATTRS{address}==\"");
     if (!mac.n)
       mac = udev_value (line, "SYSFS{address}==\"");
-    add (n, name, mac, mac.n > 0);
+    if (mac.n || has (line, "KERNELS==") || has (line, "ID_PATH}=="))
+      netnames_add (n, name, mac, mac.n > 0);
+    else
+      add (n, name, mac, false);
   }
 }
 
@@ -384,6 +441,7 @@ void
 netnames_free (struct netnames *n)
 {
   free (n->v);
+  free (n->hints);
   memset (n, 0, sizeof *n);
 }
 
@@ -405,16 +463,39 @@ taken (const struct netnames *n, const char *mac)
   return false;
 }
 
+/* Do two names differ in their numbers alone? */
+static bool
+alike (const char *a, const char *b)
+{
+  while (*a && *b) {
+    if (isdigit ((unsigned char)*a) && isdigit ((unsigned char)*b)) {
+      a += strspn (a, "0123456789");
+      b += strspn (b, "0123456789");
+    }
+    else if (*a++ != *b++)
+      return false;
+  }
+  return *a == *b;
+}
+
 size_t
 netnames_assign (struct netnames *n, const char *const *macs, size_t nr_macs)
 {
   size_t i, j, open = 0, free_macs = 0, left = 0;
+  const char *first = NULL;
 
   if (n->nr == 0)
     return 0;
   qsort (n->v, n->nr, sizeof *n->v, by_number);
-  for (i = 0; i < n->nr; i++)
-    open += n->v[i].mac[0] == '\0';
+  for (i = 0; i < n->nr; i++) {
+    if (n->v[i].mac[0])
+      continue;
+    /* Which comes first of ens192 and lan1? */
+    if (first && !alike (first, n->v[i].name))
+      nr_macs = 0;
+    first = n->v[i].name;
+    open++;
+  }
   for (j = 0; j < nr_macs; j++)
     free_macs += !taken (n, macs[j]);
   if (open == free_macs && open > 0) {

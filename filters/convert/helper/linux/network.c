@@ -23,6 +23,14 @@
   "etc/systemd/network/*.network,etc/systemd/network/*.link," \
   "etc/udev/rules.d/*net*.rules}"
 
+#define LEASES \
+  "/var/lib/{dhclient/*.leas*,dhcp/*.leas*,dhcp3/*.leas*," \
+  "NetworkManager/*.lease,wicked/lease-*.xml,dhcpcd/*.lease," \
+  "dhcpcd5/*.lease}"
+
+/* A host with many Wi-Fi or container networks has hundreds of leases. */
+#define MAX_LEASES 64
+
 static void
 collect (struct netnames *n, const char *path, struct span in)
 {
@@ -47,6 +55,31 @@ collect (struct netnames *n, const char *path, struct span in)
 
 static const char why[] = "the card keeps its name";
 
+/* Is it right to bind a name like eth0?
+ *
+ * Without udev's naming scheme the kernel hands such names out, in the
+ * order of the cards, and the target's order is the same; a lone card is
+ * eth0 there anyway.  With the scheme a card of VMware's is eth0 only where
+ * the scheme is off, and then it is off on KVM as well; and the name may be
+ * a leftover in a configuration that no card has had for years.  But the
+ * scheme has no name for cards of Xen and Hyper-V, so that they are eth0,
+ * and would become enp1s0.  A MAC that stands beside the name settles it.
+ */
+static bool
+keep_eth (const struct linux_state *st, const struct netnames *n,
+          const struct netname *e, bool modern)
+{
+  const struct vm *vm = st->gst->source;
+
+  if (!modern)
+    return n->nr > 1;
+  if (e->told && e->mac[0])
+    return true;
+  return vm && vm->hypervisor &&
+         (strcmp (vm->hypervisor, "xen") == 0 ||
+          strcmp (vm->hypervisor, "hyperv") == 0);
+}
+
 static int
 write_names (struct linux_state *st, const struct netnames *n, bool modern)
 {
@@ -63,10 +96,7 @@ write_names (struct linux_state *st, const struct netnames *n, bool modern)
 
     if (e->bound || (!e->mac[0] && n->nr != 1))
       continue;
-    /* The kernel calls a lone card eth0 anyway, and udev since 197 cannot
-     * swap names within the kernel's own namespace.
-     */
-    if (eth && (modern || n->nr == 1))
+    if (eth && !keep_eth (st, n, e, modern))
       continue;
     written++;
     netname_put_rule (e, &rules);
@@ -90,6 +120,31 @@ write_names (struct linux_state *st, const struct netnames *n, bool modern)
     return 0;
   return conf_create (st, "/etc/udev/rules.d/70-v2v-net.rules", rules.data,
                       rules.len, 0644, why);
+}
+
+static int
+read_leases (struct linux_state *st, struct netnames *n)
+{
+  char **names = guest_glob (st->gst, LEASES);
+  struct guest_file files[MAX_LEASES] = { { 0 } };
+  size_t i, nr;
+  int r;
+
+  if (!names) {
+    linux_oom (st);
+    return -1;
+  }
+  for (nr = 0; names[nr] && nr < MAX_LEASES; nr++)
+    files[nr].path = names[nr];
+  r = guest_read_many (st->gst, files, nr, GUEST_MAX_CONFIG);
+  for (i = 0; i < nr; i++) {
+    if (files[i].data)
+      netnames_lease (n, names[i],
+                      (struct span){ files[i].data, (size_t)files[i].size });
+    free (files[i].data);
+  }
+  guest_free_strings (names);
+  return r;
 }
 
 int
@@ -129,6 +184,15 @@ network_plan (struct linux_state *st)
   if (n.failed) {
     linux_oom (st);
     goto out;
+  }
+  if (netnames_want_leases (&n)) {
+    if (read_leases (st, &n) == -1)
+      goto out;
+    netnames_use_leases (&n, macs, nr_macs);
+    if (n.failed) {
+      linux_oom (st);
+      goto out;
+    }
   }
   if (n.nr == 0) {
     r = 0;

@@ -168,6 +168,40 @@ oom:
   return -1;
 }
 
+struct edited_image {
+  struct linux_state *st;
+  const char *path;
+};
+
+static enum initrd_edit_result
+edit_file (void *opaque, const char *path, const uint8_t *data, size_t size,
+           uint8_t **out, size_t *out_size)
+{
+  struct edited_image *e = opaque;
+
+  return devices_edit_initrd (e->st, e->path, path, data, size, out, out_size);
+}
+
+/* What the tail is for, allocated. */
+static char *
+tail_reason (const struct initrd_plan *plan)
+{
+  CLEANUP_TEXT struct text t = TEXT_INIT;
+  size_t i;
+
+  if (plan->added)
+    text_adds (&t, "virtio drivers for the first boot");
+  for (i = 0; plan->edited && plan->edited[i]; i++)
+    text_addf (&t, "%s/%s",
+               i             ? ", "
+               : plan->added ? "; "
+                             : "",
+               plan->edited[i]);
+  if (i)
+    text_adds (&t, " named disks of the old machine");
+  return t.failed ? NULL : strdup (t.data ? t.data : "");
+}
+
 static int
 plan_one (struct linux_state *st, struct modindex *ix, const char *path,
           bool newest)
@@ -175,6 +209,8 @@ plan_one (struct linux_state *st, struct modindex *ix, const char *path,
   struct guest *gst = st->gst;
   const char *kver = ix->kernel.version;
   struct initrd_plan plan = { .verdict = INITRD_REBUILD };
+  struct edited_image edited = { st, path };
+  const struct initrd_editor editor = { edit_file, &edited };
   CLEANUP_FREE char *why = NULL;
   char *image = NULL, *target;
   size_t size = 0;
@@ -191,8 +227,8 @@ plan_one (struct linux_state *st, struct modindex *ix, const char *path,
     return -1;
   if (r == 0)
     return 0;
-  r = initrd_plan ((const uint8_t *)image, size, &ix->kernel, ix->wanted,
-                   ramdisk_optional, &plan);
+  r = initrd_plan_edited ((const uint8_t *)image, size, &ix->kernel, ix->wanted,
+                          ramdisk_optional, &editor, &plan);
   if (r == -1) {
     report_error (gst->report, "initrd-failed", "%s: %s", path,
                   plan.reason ? plan.reason : "out of memory");
@@ -304,10 +340,16 @@ ramdisk_write (struct linux_state *st)
     struct ramdisk *rd = &st->ramdisks[i];
     int r;
 
-    if (rd->plan.verdict == INITRD_APPEND)
+    if (rd->plan.verdict == INITRD_APPEND) {
+      CLEANUP_FREE char *why = tail_reason (&rd->plan);
+
+      if (!why) {
+        linux_oom (st);
+        return -1;
+      }
       r = guest_append (st->gst, rd->path, rd->image, rd->size, rd->plan.offset,
-                        rd->plan.tail, rd->plan.tail_size,
-                        "virtio drivers for the first boot");
+                        rd->plan.tail, rd->plan.tail_size, why);
+    }
     else
       r = ramdisk_rebuild (st, rd);
     if (r == -1)

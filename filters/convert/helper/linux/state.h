@@ -53,10 +53,14 @@ struct linux_state {
   size_t nr_kernels;
   struct ramdisk *ramdisks; /* to write */
   size_t nr_ramdisks;
-  bool rebuild;   /* run the guest's own tool at the end */
-  char **drivers; /* modules that every kernel has, for the
+  bool rebuild;       /* run the guest's own tool at the end */
+  char **drivers;     /* modules that every kernel has, for the
                                    persistence files; NULL-ended or NULL */
-  unsigned jobs;  /* first-boot jobs registered */
+  unsigned jobs;      /* first-boot jobs registered */
+  struct view *disks; /* of devices.c */
+
+  bool policy_read;       /* or could not be */
+  struct selabel *policy; /* of SELinux, or NULL */
 };
 
 /* Files (conf.c).  conf_get returns NULL only on an error that has been
@@ -96,6 +100,14 @@ linux_distro_is (const struct linux_state *st, const char *const *names);
 
 /* The concerns; each returns 0, or -1 with an error reported. */
 extern int devices_plan (struct linux_state *st);
+/* After devices_plan: what file PATH of the initrd IMAGE must be; see
+ * struct initrd_editor.
+ */
+extern enum initrd_edit_result
+devices_edit_initrd (struct linux_state *st, const char *image,
+                     const char *path, const uint8_t *data, size_t size,
+                     uint8_t **out, size_t *out_size);
+extern void devices_forget (struct linux_state *st);
 extern int ramdisk_find (struct linux_state *st);
 extern int ramdisk_plan (struct linux_state *st);
 extern int ramdisk_write (struct linux_state *st);
@@ -110,6 +122,11 @@ extern int identity_plan (struct linux_state *st);
 extern int uefi_plan (struct linux_state *st);
 extern int user_plan (struct linux_state *st);
 extern int firstboot_plan (struct linux_state *st); /* last */
+
+/* Labels of new files; between the two, all writing (selinux.c). */
+extern void selinux_begin (struct linux_state *st);
+extern int selinux_end (struct linux_state *st);
+extern void selinux_free (struct linux_state *st);
 
 /* A job for the first boot, run once, in the order registered.  SCRIPT is
  * a whole shell script.  NETWORK: wait for it, within a bound.

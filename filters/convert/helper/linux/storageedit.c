@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Editors of mdadm.conf and lvm.conf.  The invariants of devedit.c
+/* Editors of mdadm.conf and lvm.conf, and a reader of multipath.conf.  The invariants of devedit.c
  * hold here too.
  */
 
@@ -108,6 +108,32 @@ edit_mdadm_conf (struct span in, struct devmap *map, struct text *out)
   }
 }
 
+void
+multipath_aliases (struct span in, bool bindings, struct text *out)
+{
+  struct span line, eol, space, word, value;
+  size_t i;
+
+  while (span_line (&in, &line, &eol)) {
+    span_drop_cr (&line, &eol);
+    if (!span_word (&line, &space, &word) || span_starts (word, "#"))
+      continue;
+    if (bindings)
+      value = word;
+    else if (!span_is (word, "alias") || !span_word (&line, &space, &value))
+      continue;
+    if (value.n >= 2 && value.p[0] == '"' && value.p[value.n - 1] == '"')
+      value = (struct span){ value.p + 1, value.n - 2 };
+    for (i = 0; i < value.n; i++)
+      if ((unsigned char)value.p[i] <= ' ' || value.p[i] == '/')
+        break;
+    if (value.n == 0 || value.n > 127 || i < value.n)
+      continue;
+    text_add_span (out, value);
+    text_adds (out, "\n");
+  }
+}
+
 /* One element of an LVM filter: "a|^/dev/sda.*|".  Append what accepts the
  * same disk on virtio; false if it accepts no disk by name.
  */
@@ -127,11 +153,16 @@ put_lvm_accept (struct span s, struct text *out)
     "/dev/cciss",
     "/dev/disk/by-path",
     "/dev/disk/by-id",
+    /* Volumes of a machine that had several paths to its disks. */
+    "/dev/mapper/",
+    "/dev/dm-",
+    "/dev/emcpower",
   };
   const char *p;
   size_t i;
 
-  if (s.n < 3 || s.p[0] != 'a' || memmem (s.p, s.n, "/dev/vd", 7))
+  if (s.n < 3 || s.p[0] != 'a' || memmem (s.p, s.n, "/dev/vd", 7) ||
+      memmem (s.p, s.n, "/dev/[sv]d", 10))
     return false;
   for (i = 0; i < V2V_ARRAY_SIZE (names); i++) {
     p = memmem (s.p, s.n, names[i].from, strlen (names[i].from));
@@ -148,7 +179,8 @@ put_lvm_accept (struct span s, struct text *out)
   }
   for (i = 0; i < V2V_ARRAY_SIZE (whole); i++)
     if (memmem (s.p, s.n, whole[i], strlen (whole[i]))) {
-      text_adds (out, "\"a|^/dev/vd.*|\"");
+      /* The target may have SCSI disks as well as virtio's. */
+      text_adds (out, "\"a|^/dev/[sv]d.*|\"");
       return true;
     }
   return false;

@@ -3,12 +3,13 @@
 /* Software of the old hypervisor.
  *
  * What could hinder the first boot is disabled here: SysV links of
- * VMware's tarball tools are removed, units are masked, getty lines that
- * Citrix's tools took away come back, repositories on vmware.com (which
- * answer nobody else) are disabled.  The packages themselves are removed
+ * VMware's tarball tools are removed, units are masked, Upstart's jobs are
+ * overridden, getty lines that Citrix's tools took away come back, folders
+ * that the hypervisor shared are no longer mounted at boot, repositories on
+ * vmware.com (which answer nobody else) are disabled.  The packages themselves are removed
  * by the guest at its first boot, by its own package manager, because
  * their scripts must run; nothing else is removed along with them (no
- * autoremove).  remove-tools=no leaves everything.
+ * autoremove).  remove-tools=no leaves everything but the shared folders.
  */
 
 #include <config.h>
@@ -18,18 +19,8 @@
 
 #include "confedit.h"
 #include "state.h"
+#include "tools-scripts.h"
 #include "v2v-utils.h"
-
-enum tool {
-  VMWARE_TARBALL,
-  VMWARE,
-  VIRTUALBOX,
-  CITRIX,
-  PARALLELS,
-  HYPERV,
-  NUTANIX,
-  NR_TOOLS
-};
 
 static const struct {
   enum tool tool;
@@ -68,99 +59,6 @@ static const char *const services[NR_TOOLS][5] = {
   [NUTANIX] = { "ngt_guest_agent", "ngt_self_service_restore", NULL },
 };
 
-static const char head[] =
-  "#!/bin/sh\n"
-  "# Remove the tools of the hypervisor that this machine came from.\n"
-  "export DEBIAN_FRONTEND=noninteractive LC_ALL=C\n"
-  "have () { command -v \"$1\" >/dev/null 2>&1; }\n"
-  "# unmask NAME...: take back what kept the services from starting.\n"
-  "unmask () {\n"
-  "    for u; do\n"
-  "        l=/etc/systemd/system/$u.service\n"
-  "        [ \"$(readlink \"$l\")\" = /dev/null ] && rm -f \"$l\"\n"
-  "    done\n"
-  "}\n"
-  "# drop PATTERN...: remove the installed packages with such names.\n"
-  "drop () {\n"
-  "    found=\n"
-  "    for p; do\n"
-  "        if have dpkg-query; then\n"
-  "            found=\"$found $(dpkg-query -W \\\n"
-  "                -f '${db:Status-Status} ${Package}\\n' \"$p\" 2>/dev/null |\n"
-  "                sed -n 's/^installed //p' | tr '\\n' ' ')\"\n"
-  "        elif have rpm; then\n"
-  "            found=\"$found $(rpm -qa --qf '%{NAME}\\n' \"$p\" | sort -u |\n"
-  "                tr '\\n' ' ')\"\n"
-  "        elif have pacman; then\n"
-  "            pacman -Qq \"$p\" >/dev/null 2>&1 && found=\"$found $p\"\n"
-  "        elif have apk; then\n"
-  "            apk info -e \"$p\" >/dev/null 2>&1 && found=\"$found $p\"\n"
-  "        fi\n"
-  "    done\n"
-  "    if have dpkg-query && [ \"$(dpkg-query -W -f '${db:Status-Status}' \\\n"
-  "        ubuntu-server 2>/dev/null)\" = installed ]; then\n"
-  "        found=$(echo \"$found\" | tr ' ' '\\n' |\n"
-  "            grep -vx open-vm-tools | tr '\\n' ' ')\n"
-  "    fi\n"
-  "    set -- $found\n"
-  "    [ $# -gt 0 ] || return 0\n"
-  "    echo \"removing $*\"\n"
-  "    if have apt-get && have dpkg-query; then\n"
-  "        apt-get -q -y -o DPkg::Lock::Timeout=300 \\\n"
-  "            -o Dpkg::Options::=--force-confold remove \"$@\"\n"
-  "    elif have dnf; then\n"
-  "        dnf -y --setopt=clean_requirements_on_remove=False remove \"$@\"\n"
-  "    elif have yum; then\n"
-  "        yum -y --setopt=clean_requirements_on_remove=False remove \"$@\"\n"
-  "    elif have zypper; then zypper -n remove \"$@\"\n"
-  "    elif have pacman; then pacman -R --noconfirm \"$@\"\n"
-  "    elif have apk; then apk del \"$@\"\n"
-  "    elif have rpm; then rpm -e \"$@\"\n"
-  "    fi\n"
-  "}\n";
-
-static const char *const scripts[NR_TOOLS] = {
-  [VMWARE_TARBALL] =
-    "unmask vmware-tools vmware-tools-thinprint\n"
-    "if [ -x /usr/bin/vmware-uninstall-tools.pl ]; then\n"
-    "    # Do not let it rebuild every initrd.\n"
-    "    if [ -f /etc/vmware-tools/locations ]; then\n"
-    "        for a in RESTORE_RAMDISK_CMD RESTORE_RAMDISK_KERNELS \\\n"
-    "            RESTORE_RAMDISK_ONECALL; do\n"
-    "            echo \"remove_answer $a\"\n"
-    "        done >>/etc/vmware-tools/locations\n"
-    "    fi\n"
-    "    /usr/bin/vmware-uninstall-tools.pl\n"
-    "fi\n",
-  [VMWARE] =
-    "drop 'open-vm-tools' 'open-vm-tools-*' 'vmware-tools-*' VMwareTools \\\n"
-    "    'kmod-vmware-tools*'\n",
-  [VIRTUALBOX] =
-    "unmask vboxadd vboxadd-service vboxadd-x11\n"
-    "dir=$(sed -n \"s/^INSTALL_DIR=['\\\"]*\\([^'\\\"]*\\)['\\\"]*$/\\1/p\" \\\n"
-    "    /var/lib/VBoxGuestAdditions/config 2>/dev/null | tail -n 1)\n"
-    "case $dir in /*) [ -x \"$dir/uninstall.sh\" ] && \"$dir/uninstall.sh\" ;;"
-    " esac\n"
-    "drop virtualbox-guest-additions 'virtualbox-guest-*'\n",
-  [CITRIX] = "unmask xe-linux-distribution xe-daemon\n"
-             "drop 'xe-guest-utilities*' xen-guest-agent\n",
-  [PARALLELS] = "unmask prltoolsd prl-x11\n"
-                "[ -x /usr/lib/parallels-tools/install ] &&\n"
-                "    /usr/lib/parallels-tools/install -r\n",
-  [HYPERV] =
-    "drop hyperv-daemons 'hyperv-daemons-*' hypervkvpd hypervvssd hypervfcopyd \\\n"
-    "    hyperv-tools 'linux-cloud-tools-*' walinuxagent WALinuxAgent \\\n"
-    "    python-azure-agent\n",
-  [NUTANIX] =
-    "unmask ngt_guest_agent ngt_self_service_restore\n"
-    "for py in /usr/local/nutanix/ngt/python36/bin/python3.6 \\\n"
-    "    /usr/local/nutanix/ngt/python/bin/python2.7 python3; do\n"
-    "    if command -v $py >/dev/null 2>&1; then\n"
-    "        $py /usr/local/nutanix/ngt/python/bin/uninstall_ngt.py && break\n"
-    "    fi\n"
-    "done\n",
-};
-
 static const char why[] = "software of the old hypervisor";
 
 /* Keep the service NAME from starting. */
@@ -168,7 +66,7 @@ static int
 disable (struct linux_state *st, const char *name)
 {
   struct guest *gst = st->gst;
-  CLEANUP_FREE char *pattern = NULL, *mask = NULL;
+  CLEANUP_FREE char *pattern = NULL, *mask = NULL, *manual = NULL;
   char **links;
   size_t i;
   int r = 0;
@@ -178,8 +76,10 @@ disable (struct linux_state *st, const char *name)
                 "/{etc/rc?.d/S??%s,etc/rc.d/rc?.d/S??%s,"
                 "etc/init.d/rc?.d/S??%s,etc/systemd/system/%s.service,"
                 "lib/systemd/system/%s.service,"
-                "usr/lib/systemd/system/%s.service,etc/init.d/%s}",
-                name, name, name, name, name, name, name) == -1 ||
+                "usr/lib/systemd/system/%s.service,etc/init.d/%s,"
+                "etc/init/%s.conf}",
+                name, name, name, name, name, name, name, name) == -1 ||
+      asprintf (&manual, "/etc/init/%s.override", name) == -1 ||
       asprintf (&mask, "/etc/systemd/system/%s.service", name) == -1) {
     linux_oom (st);
     return -1;
@@ -197,6 +97,8 @@ disable (struct linux_state *st, const char *name)
     }
     if (strstr (links[i], "/S"))
       r = conf_unlink (st, links[i], why);
+    else if (strncmp (links[i], "/etc/init/", 10) == 0)
+      r = conf_create (st, manual, "manual\n", 7, 0644, why);
     else
       unit = true;
   }
@@ -255,6 +157,9 @@ tools_plan (struct linux_state *st)
   char **paths;
   size_t i, j;
 
+  if (edit_all (st, "/etc/fstab", edit_shared_folders,
+                "folders that the old hypervisor shared are not there") == -1)
+    return -1;
   if (!linux_option_yes (st, "remove-tools", true))
     return 0;
   paths = guest_glob (st->gst, GLOB);
@@ -272,6 +177,8 @@ tools_plan (struct linux_state *st)
                 "VMware's repositories serve its customers only") == -1 ||
       edit_all (st, "/etc/apt/{sources.list,sources.list.d/*.list}",
                 edit_sources_list,
+                "VMware's repositories serve its customers only") == -1 ||
+      edit_all (st, "/etc/apt/sources.list.d/*.sources", edit_deb822,
                 "VMware's repositories serve its customers only") == -1)
     return -1;
   if (!any)
@@ -281,7 +188,7 @@ tools_plan (struct linux_state *st)
                 "Xen's guest utilities had taken the consoles away") == -1)
     return -1;
 
-  text_adds (&script, head);
+  text_adds (&script, tools_head);
   for (i = 0; i < NR_TOOLS; i++) {
     if (!found[i])
       continue;
@@ -290,7 +197,7 @@ tools_plan (struct linux_state *st)
     for (j = 0; services[i][j]; j++)
       if (disable (st, services[i][j]) == -1)
         return -1;
-    text_adds (&script, scripts[i]);
+    text_adds (&script, tools_scripts[i]);
   }
   text_adds (&script, "exit 0\n");
   if (script.failed) {
