@@ -9,7 +9,7 @@
  *                     locking, of one store write, and of eviction's clock
  *   window   1 GiB    the unit in which the source's extents are learned
  *   leaf     64 GiB   the unit in which the block map is allocated
- *   segment  4 TiB    one file of the store (ext4 files end at 16 TiB)
+ *   segment  4 TiB    one file of the store, or one row of lanes: store.c
  *
  * The planes of a group:
  *
@@ -40,7 +40,7 @@
  *     looked at the planes with that after it has read the store.
  *
  * Order of locks: flush_lock or evict_lock, then one stripe, then
- * seg_lock.  The others are leaves.  Two stripes are never held at once.
+ * file_lock.  The others are leaves.  Two stripes are never held at once.
  */
 
 #ifndef V2V_OVERLAY_INTERNAL_H
@@ -62,6 +62,7 @@
 #define WINDOW_BLOCKS 262144
 #define WINDOW_GROUPS (WINDOW_BLOCKS / GROUP_BLOCKS)
 #define SEGMENT_SHIFT 42
+#define NR_LANES 8
 #define NR_STRIPES 256
 
 /* Known blocks between absent ones that are cheaper to read again than
@@ -118,10 +119,11 @@ struct overlay {
   size_t nr_leaves;
   struct stripe *stripe; /* NR_STRIPES of them */
 
-  /* store.c: descriptor + 1, 0 = not open; set once, under seg_lock. */
-  _Atomic int *seg_fd;
-  size_t nr_segs;
-  pthread_mutex_t seg_lock;
+  /* store.c: descriptor + 1, 0 = not open; set once, under file_lock. */
+  _Atomic int *file_fd;
+  size_t nr_files;
+  unsigned nr_lanes;
+  pthread_mutex_t file_lock;
 
   /* holes.c: NULL = unknown; set under holes_lock. */
   struct window *_Atomic *windows;
@@ -194,16 +196,18 @@ extern uint64_t ov_group_mask (struct overlay *ov, uint64_t g);
 
 /* store.c.  Return 0, or -1 and *err.  A write stays in one group. */
 extern int ov_store_init (struct overlay *ov);
-/* Open or create the segment of OFFSET. */
+/* Open or create the file of OFFSET. */
 extern int ov_store_open (struct overlay *ov, uint64_t offset, int *err);
-/* The segment of OFFSET must exist already, with the right size. */
+/* The file of OFFSET must exist already, with the right size. */
 extern int ov_store_require (struct overlay *ov, uint64_t offset);
 extern void ov_store_free (struct overlay *ov);
 extern int ov_store_read (struct overlay *ov, void *buf, size_t len,
                           uint64_t offset, int *err);
 extern int ov_store_write (struct overlay *ov, struct iovec *iov, int nr,
                            uint64_t offset, int *err);
-/* Give space back; failure costs space only and is not reported. */
+/* Give space back, in one group; failure costs space only and is not
+ * reported.
+ */
 extern void ov_store_punch (struct overlay *ov, uint64_t offset, uint64_t len);
 /* Punch the blocks of MASK in group G. */
 extern void ov_store_punch_mask (struct overlay *ov, uint64_t g, uint64_t mask);

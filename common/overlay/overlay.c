@@ -83,7 +83,7 @@ free_overlay (struct overlay *ov)
   ov_store_free (ov);
   ov_holes_free (ov);
   ov_map_free (ov);
-  pthread_mutex_destroy (&ov->seg_lock);
+  pthread_mutex_destroy (&ov->file_lock);
   pthread_mutex_destroy (&ov->holes_lock);
   pthread_cond_destroy (&ov->holes_known);
   pthread_mutex_destroy (&ov->evict_lock);
@@ -165,7 +165,7 @@ overlay_open (uint64_t size, const struct overlay_options *options, int *err)
     *err = errno;
     return NULL;
   }
-  pthread_mutex_init (&ov->seg_lock, NULL);
+  pthread_mutex_init (&ov->file_lock, NULL);
   pthread_mutex_init (&ov->holes_lock, NULL);
   pthread_cond_init (&ov->holes_known, NULL);
   pthread_mutex_init (&ov->evict_lock, NULL);

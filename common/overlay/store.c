@@ -1,10 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* The store: where the bytes of valid blocks are, at the same offset as
- * in the export.  It is cut into segment files of 4 TiB, because a file of
- * ext4 ends at 16 TiB, opened when first needed.
+/* The store: where the bytes of valid blocks are.
  *
- * The files are sparse; a block that is not valid may hold anything.
+ * The export is cut into segments of 4 TiB, because a file of ext4 ends at
+ * 16 TiB.  A segment is one file, or several lanes that take its groups in
+ * turn:
+ *
+ *   group of the segment   0 1 2 3 4 5 6 7 | 8 9 …
+ *   lane                   0 1 2 3 4 5 6 7 | 0 1 …
+ *   group of the lane      0 0 0 0 0 0 0 0 | 1 1 …
+ *
+ * File systems let one thread at a time write to a file.  Clients that copy
+ * a disk write to neighbouring groups at once, which with lanes are in
+ * different files: 2 threads wrote 1 GiB into fresh ext4 files, 256 KiB at
+ * a time, in 0.18 s with 4 or 8 lanes and in 0.31 s with one (2 CPUs).  A
+ * persistent store has one lane, so that a flush syncs one file.
+ *
+ * Files are opened when first needed.  They are sparse; a block that is not
+ * valid may hold anything.
  */
 
 #include <config.h>
@@ -46,12 +59,50 @@ open_temporary (const char *dir)
   return fd;
 }
 
-static int
-open_segment (struct overlay *ov, size_t seg, bool must_exist)
+/* Where a byte of the export is. */
+struct place {
+  size_t file;   /* index of file_fd */
+  uint64_t at;   /* offset in the file */
+  uint64_t room; /* bytes from there on that lie side by side */
+};
+
+static struct place
+locate (const struct overlay *ov, uint64_t offset)
 {
-  const uint64_t start = (uint64_t)seg << SEGMENT_SHIFT;
-  const uint64_t left = ov->size - start;
-  const off_t want = (off_t)v2v_round_up (V2V_MIN (left, SEGMENT_BYTES), BLOCK);
+  const uint64_t in_seg = offset % SEGMENT_BYTES;
+  const uint64_t g = in_seg / GROUP_BYTES, in_group = in_seg % GROUP_BYTES;
+  struct place p = { .file = (offset >> SEGMENT_SHIFT) * ov->nr_lanes };
+
+  if (ov->nr_lanes == 1) {
+    p.at = in_seg;
+    p.room = SEGMENT_BYTES - in_seg;
+  }
+  else {
+    p.file += g % ov->nr_lanes;
+    p.at = g / ov->nr_lanes * GROUP_BYTES + in_group;
+    p.room = GROUP_BYTES - in_group;
+  }
+  return p;
+}
+
+/* Length of a file, at least what may be written there. */
+static off_t
+file_size (const struct overlay *ov, size_t seg)
+{
+  const uint64_t left = ov->size - ((uint64_t)seg << SEGMENT_SHIFT);
+  const uint64_t bytes = V2V_MIN (left, SEGMENT_BYTES);
+
+  if (ov->nr_lanes == 1)
+    return (off_t)v2v_round_up (bytes, BLOCK);
+  return (off_t)(v2v_round_up (bytes, GROUP_BYTES * ov->nr_lanes) /
+                 ov->nr_lanes);
+}
+
+static int
+open_file (struct overlay *ov, size_t file_index, bool must_exist)
+{
+  const size_t seg = file_index / ov->nr_lanes;
+  const off_t want = file_size (ov, seg);
   struct stat st;
   int fd = -1, saved;
 
@@ -96,18 +147,17 @@ open_segment (struct overlay *ov, size_t seg, bool must_exist)
 }
 
 static int
-segment_fd (struct overlay *ov, uint64_t offset, bool must_exist, int *err)
+get_fd (struct overlay *ov, size_t i, bool must_exist, int *err)
 {
-  const size_t seg = offset >> SEGMENT_SHIFT;
-  int fd = atomic_load_explicit (&ov->seg_fd[seg], memory_order_acquire);
+  int fd = atomic_load_explicit (&ov->file_fd[i], memory_order_acquire);
 
   if (fd > 0)
     return fd - 1;
-  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&ov->seg_lock);
-  fd = atomic_load (&ov->seg_fd[seg]);
+  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&ov->file_lock);
+  fd = atomic_load (&ov->file_fd[i]);
   if (fd > 0)
     return fd - 1;
-  fd = open_segment (ov, seg, must_exist);
+  fd = open_file (ov, i, must_exist);
   if (fd == -1) {
     *err = errno;
     ov_log (ov, 'e', "cannot open the overlay's store in %s: %s",
@@ -115,22 +165,23 @@ segment_fd (struct overlay *ov, uint64_t offset, bool must_exist, int *err)
             strerror (*err));
     return -1;
   }
-  atomic_store_explicit (&ov->seg_fd[seg], fd + 1, memory_order_release);
+  atomic_store_explicit (&ov->file_fd[i], fd + 1, memory_order_release);
   return fd;
 }
 
 int
 ov_store_init (struct overlay *ov)
 {
-  ov->nr_segs = (ov->size >> SEGMENT_SHIFT) + 1;
-  ov->seg_fd = ov_reserve (ov->nr_segs * sizeof ov->seg_fd[0]);
-  return ov->seg_fd ? 0 : -1;
+  ov->nr_lanes = ov->opt.store == OVERLAY_STORE_PERSISTENT ? 1 : NR_LANES;
+  ov->nr_files = ((ov->size >> SEGMENT_SHIFT) + 1) * ov->nr_lanes;
+  ov->file_fd = ov_reserve (ov->nr_files * sizeof ov->file_fd[0]);
+  return ov->file_fd ? 0 : -1;
 }
 
 int
 ov_store_open (struct overlay *ov, uint64_t offset, int *err)
 {
-  return segment_fd (ov, offset, false, err) == -1 ? -1 : 0;
+  return get_fd (ov, locate (ov, offset).file, false, err) == -1 ? -1 : 0;
 }
 
 int
@@ -138,7 +189,7 @@ ov_store_require (struct overlay *ov, uint64_t offset)
 {
   int err;
 
-  return segment_fd (ov, offset, true, &err) == -1 ? -1 : 0;
+  return get_fd (ov, locate (ov, offset).file, true, &err) == -1 ? -1 : 0;
 }
 
 void
@@ -146,12 +197,12 @@ ov_store_free (struct overlay *ov)
 {
   size_t i;
 
-  if (ov->seg_fd == NULL)
+  if (ov->file_fd == NULL)
     return;
-  for (i = 0; i < ov->nr_segs; ++i)
-    if (atomic_load (&ov->seg_fd[i]) > 0)
-      close (atomic_load (&ov->seg_fd[i]) - 1);
-  ov_unreserve ((void *)ov->seg_fd, ov->nr_segs * sizeof ov->seg_fd[0]);
+  for (i = 0; i < ov->nr_files; ++i)
+    if (atomic_load (&ov->file_fd[i]) > 0)
+      close (atomic_load (&ov->file_fd[i]) - 1);
+  ov_unreserve ((void *)ov->file_fd, ov->nr_files * sizeof ov->file_fd[0]);
 }
 
 int
@@ -161,14 +212,13 @@ ov_store_read (struct overlay *ov, void *buf, size_t len, uint64_t offset,
   uint8_t *p = buf;
 
   while (len > 0) {
-    const uint64_t in_seg = offset % SEGMENT_BYTES;
-    const size_t n = V2V_MIN (len, SEGMENT_BYTES - in_seg);
-    const int fd = segment_fd (ov, offset, false, err);
+    const struct place pl = locate (ov, offset);
+    const int fd = get_fd (ov, pl.file, false, err);
     ssize_t r;
 
     if (fd == -1)
       return -1;
-    r = pread (fd, p, n, (off_t)in_seg);
+    r = pread (fd, p, V2V_MIN (len, pl.room), (off_t)pl.at);
     if (r == -1 && errno == EINTR)
       continue;
     if (r <= 0) {
@@ -189,12 +239,13 @@ int
 ov_store_write (struct overlay *ov, struct iovec *iov, int nr, uint64_t offset,
                 int *err)
 {
-  const int fd = segment_fd (ov, offset, false, err);
+  struct place pl = locate (ov, offset);
+  const int fd = get_fd (ov, pl.file, false, err);
 
   if (fd == -1)
     return -1;
   while (nr > 0) {
-    ssize_t r = pwritev (fd, iov, nr, (off_t)(offset % SEGMENT_BYTES));
+    ssize_t r = pwritev (fd, iov, nr, (off_t)pl.at);
 
     if (r == -1 && errno == EINTR)
       continue;
@@ -207,6 +258,8 @@ ov_store_write (struct overlay *ov, struct iovec *iov, int nr, uint64_t offset,
                 (unsigned long long)offset, strerror (*err));
       return -1;
     }
+    assert ((uint64_t)r <= pl.room);
+    pl.at += r;
     offset += r;
     while (nr > 0 && (size_t)r >= iov->iov_len) {
       r -= (ssize_t)iov->iov_len;
@@ -224,12 +277,14 @@ ov_store_write (struct overlay *ov, struct iovec *iov, int nr, uint64_t offset,
 void
 ov_store_punch (struct overlay *ov, uint64_t offset, uint64_t len)
 {
+  const struct place pl = locate (ov, offset);
   int err;
-  const int fd = segment_fd (ov, offset, false, &err);
+  const int fd = get_fd (ov, pl.file, false, &err);
 
+  assert (len <= pl.room);
   if (fd >= 0)
     (void)!fallocate (fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                      (off_t)(offset % SEGMENT_BYTES), (off_t)len);
+                      (off_t)pl.at, (off_t)len);
 }
 
 void
@@ -251,8 +306,8 @@ ov_store_sync (struct overlay *ov, int *err)
 {
   size_t i;
 
-  for (i = 0; i < ov->nr_segs; ++i) {
-    const int fd = atomic_load (&ov->seg_fd[i]);
+  for (i = 0; i < ov->nr_files; ++i) {
+    const int fd = atomic_load (&ov->file_fd[i]);
 
     if (fd > 0 && fdatasync (fd - 1) == -1) {
       *err = errno;
