@@ -245,6 +245,40 @@ for i in range(3):
 PY
 kill_child () { timeout 60 "$PYTHON_NBD" -m nbd -c "import sys; sys.argv=['','$nbdkit_pid']" -c "$(cat kill.py)"; }
 check "reads go on when the child is killed" kill_child
+# One that hangs without ending, while several requests wait for it.
+rm -f hang.s
+nbdkit_was=$nbdkit_pid
+start_nbdkit hang.s v2v c.qcow2 timeout=1
+cat > hang.py <<'PY'
+import os, signal, subprocess, sys
+h.connect_uri('nbd+unix:///disk0?socket=hang.s')
+want = open('a.raw', 'rb').read()
+def daemon():
+    return int(subprocess.check_output(['pgrep', '-P', sys.argv[-1], 'qemu-storage']))
+h.pread(1 << 20, 1 << 20)
+pid = daemon()
+os.kill(pid, signal.SIGSTOP)
+reqs = []
+for i in range(8):
+    # Clusters that compress: the others we read ourselves.
+    o = ((0, 1, 5)[i % 3] << 20) + 65536
+    b = nbd.Buffer(4096)
+    reqs.append((h.aio_pread(b, o), b, o))
+for c, b, o in reqs:
+    while not h.aio_command_completed(c):
+        h.poll(-1)
+    assert b.to_bytearray() == want[o:o + 4096]
+assert daemon() != pid
+try:
+    os.kill(pid, 0)
+    sys.exit('the child that hung is still there')
+except ProcessLookupError:
+    pass
+PY
+hang_child () { timeout 60 "$PYTHON_NBD" -m nbd -c "import sys; sys.argv=['','$nbdkit_pid']" -c "$(cat hang.py)"; }
+check "a child that hangs is replaced, nothing is lost" hang_child
+check "a time limit of nothing is refused" refused "timeout=0" a.raw timeout=0
+nbdkit_pid=$nbdkit_was
 child=$(daemon)
 # Even nbdkit's sudden end takes it along.
 kill -9 $nbdkit_pid; wait $nbdkit_pid 2>/dev/null

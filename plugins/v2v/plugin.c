@@ -298,6 +298,18 @@ v2v_config (const char *key, const char *value)
     return add_allow_dir (value);
   if (strcmp (key, "verify") == 0)
     return parse_bool (value, &opts.verify);
+  if (strcmp (key, "timeout") == 0) {
+    unsigned seconds;
+
+    if (nbdkit_parse_unsigned ("timeout", value, &seconds) == -1)
+      return -1;
+    if (seconds < 1 || seconds > INT32_MAX) {
+      nbdkit_error ("timeout=%s: say a number of seconds from 1", value);
+      return -1;
+    }
+    remote_set_timeout (seconds);
+    return 0;
+  }
   if (strcmp (key, "unpack-limit") == 0) {
     size = nbdkit_parse_size (value);
     if (size == -1)
@@ -348,6 +360,7 @@ v2v_config_complete (void)
   "verify=false        Do not check manifests.\n" \
   "tmpdir=<DIR>        Where archives are unpacked.\n" \
   "unpack-limit=<SIZE> Refuse to unpack more.\n" \
+  "timeout=<SECONDS>   A server that takes longer for a request is replaced.\n" \
   "libvirt-uri=<URI>   Where input=libvirt finds the domain.\n" \
   "user=, password=+<FILE>, cookie=+<FILE>, cookie-script=, server=,\n" \
   "known-hosts=, identity=, cainfo=, sslverify=, vddk-libdir=, ...\n" \

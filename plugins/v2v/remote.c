@@ -14,6 +14,10 @@
  * Whoever is first takes the lock for writing, replaces the handle, and all
  * repeat their command.  An error that the server itself reports is final.
  *
+ * Server that hangs: whoever has waited longer than the limit shuts the
+ * socket down, which makes of it a connection that is lost.  The buffers of
+ * all who wait stay theirs until libnbd has completed their commands.
+ *
  * Locks: LOCK is held for reading while the handle is used, for writing
  * while it is replaced; it protects nbd, pump, generation, size, extents_ok.
  */
@@ -30,6 +34,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,6 +44,7 @@
 #include "v2v-utils.h"
 
 #define MAX_ATTEMPTS 5
+#define HANG_COUNTS 2      /* attempts: waiting is dear */
 #define CONNECT_TIMEOUT 60 /* seconds */
 #define MAX_COUNT (32 * 1024 * 1024)
 
@@ -60,11 +66,18 @@ struct remote {
 };
 
 static void (*log_fn) (const char *message);
+static unsigned time_limit = 600; /* seconds */
 
 void
 remote_set_log (void (*log) (const char *message))
 {
   log_fn = log;
+}
+
+void
+remote_set_timeout (unsigned seconds)
+{
+  time_limit = seconds;
 }
 
 /* Said when the last attempt has failed.  LOCK held for writing. */
@@ -150,7 +163,7 @@ disconnect (struct remote *r)
 static int
 wait_ready (struct nbd_handle *nbd)
 {
-  time_t end = time (NULL) + CONNECT_TIMEOUT;
+  time_t end = time (NULL) + V2V_MIN (CONNECT_TIMEOUT, time_limit);
 
   while (!nbd_aio_is_ready (nbd)) {
     if (nbd_aio_is_dead (nbd) || nbd_aio_is_closed (nbd))
@@ -365,20 +378,48 @@ completed (void *opaque, int *error)
   return 1; /* retire */
 }
 
+/* Wait until the command is completed.  False if the server hung: it was
+ * completed because the connection was cut.
+ */
+static bool
+wait_done (struct remote *r, struct command *c)
+{
+  struct timespec end;
+  int fd;
+
+  clock_gettime (CLOCK_MONOTONIC, &end);
+  end.tv_sec += time_limit;
+  while (sem_clockwait (&c->done, CLOCK_MONOTONIC, &end) == -1) {
+    if (errno == EINTR)
+      continue;
+    if (log_fn)
+      log_fn ("the disk's server does not answer: it is replaced");
+    fd = nbd_aio_get_fd (r->nbd);
+    if (fd >= 0)
+      shutdown (fd, SHUT_RDWR);
+    kick (r);
+    while (sem_wait (&c->done) == -1)
+      ;
+    return false;
+  }
+  return true;
+}
+
 /* Wait for the command that was issued (COOKIE = -1: it was not), drop the
- * lock.  Returns 0; 1 if the connection was lost; -1 and errno.
+ * lock.  Returns 0; -1 and errno; or, if the connection was lost, how many
+ * attempts that counts for.
  */
 static int
 finish (struct remote *r, int64_t cookie, struct command *c)
 {
-  int lost;
+  int lost, attempts = 1;
 
   if (cookie == -1)
     c->err = nbd_get_errno () ? nbd_get_errno () : EIO;
   else {
     kick (r);
-    while (sem_wait (&c->done) == -1)
-      ;
+    if (!wait_done (r, c))
+      attempts = HANG_COUNTS;
   }
   /* Commands are completed just before the handle counts as dead. */
   lost = c->err && (nbd_aio_is_dead (r->nbd) || nbd_aio_is_closed (r->nbd) ||
@@ -388,7 +429,7 @@ finish (struct remote *r, int64_t cookie, struct command *c)
   if (c->err == 0)
     return 0;
   if (lost)
-    return 1;
+    return attempts;
   errno = c->err;
   return -1;
 }
@@ -415,10 +456,10 @@ remote_pread (struct remote *r, void *buf, size_t count, uint64_t offset)
       r->nbd, buf, n, offset,
       (nbd_completion_callback){ .callback = completed, .user_data = &c }, 0);
     ret = finish (r, cookie, &c);
-    if (ret == 1 && ++losses < MAX_ATTEMPTS)
+    if (ret > 0 && (losses += ret) < MAX_ATTEMPTS)
       continue;
     if (ret != 0) {
-      if (ret == 1)
+      if (ret > 0)
         errno = EIO;
       ret = -1;
       goto out;
@@ -496,7 +537,7 @@ remote_extents (struct remote *r, uint64_t count, uint64_t offset,
       (nbd_extent_callback){ .callback = got_extents, .user_data = &e },
       (nbd_completion_callback){ .callback = completed, .user_data = &c }, 0);
     ret = finish (r, cookie, &c);
-  } while (ret == 1 && ++losses < MAX_ATTEMPTS);
+  } while (ret > 0 && (losses += ret) < MAX_ATTEMPTS);
   sem_destroy (&c.done);
 
   /* Extents are a hint: without an answer all is data. */

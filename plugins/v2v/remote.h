@@ -25,6 +25,10 @@ extern void remote_free (struct remote *r);
 
 /* All return 0, or -1 and errno; the reason has been given to LOG. */
 extern void remote_set_log (void (*log) (const char *message));
+/* A server that has not answered a request after this time is replaced, and
+ * asked again, three times at most.
+ */
+extern void remote_set_timeout (unsigned seconds);
 extern int remote_size (struct remote *r, uint64_t *size);
 extern int
 remote_pread (struct remote *r, void *buf, size_t count, uint64_t offset);
