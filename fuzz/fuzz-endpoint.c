@@ -5,6 +5,8 @@
  */
 
 #include "../common/endpoint/endpoint.c"
+#include "../common/endpoint/handshake.c"
+#include "../common/endpoint/transmission.c"
 
 #define DISK_SIZE 65536
 
@@ -86,7 +88,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   if (pthread_create (&server, NULL, connection_thread, &conn) != 0 ||
       pthread_create (&drain, NULL, reader, &fds[1]) != 0)
     abort ();
-  send_all (fds[1], data, size, 0);
+  connection_send (fds[1], data, size, 0);
   shutdown (fds[1], SHUT_WR);
   pthread_join (server, NULL);
   pthread_join (drain, NULL);

@@ -2,8 +2,11 @@
 # The private endpoint: under ASan and UBSan, and under TSan.
 endpoint_sources = \
 	test-endpoint.c \
+	../common/endpoint/connection.h \
 	../common/endpoint/endpoint.c \
-	../common/endpoint/endpoint.h
+	../common/endpoint/endpoint.h \
+	../common/endpoint/handshake.c \
+	../common/endpoint/transmission.c
 endpoint_cppflags = \
 	$(AM_CPPFLAGS) -I$(top_srcdir)/common/endpoint
 

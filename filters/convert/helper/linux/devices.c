@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Glue: which files name disks, and what is on the disks.  What is asked
- * of the appliance is asked once, and only about partitions that some
- * file names (0.1 s each under TCG); a guest whose files use UUIDs
- * throughout costs nothing.
+/* Glue: which files name disks, and what is on the disks.  The latter is
+ * known from inspection: the appliance would take 0.1 s and more under TCG
+ * to answer each question again.
  */
 
 #include <config.h>
@@ -12,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../devices.h"
 #include "devedit.h"
 #include "devmap.h"
 #include "state.h"
@@ -19,20 +19,16 @@
 #include "vm.h"
 
 struct known {
-  unsigned disk, part;
-  bool complete; /* partuuid was looked for */
+  unsigned disk, part; /* part 0 = all of the disk */
   struct devid id;
 };
 
 struct view {
   struct linux_state *st;
   struct devmap map;
-  char **devices;    /* of the appliance, by disk index */
-  char **partitions; /* NULL = not asked yet */
-  struct known *known;
+  struct known *known; /* NULL = not collected yet */
   size_t nr_known;
   struct text aliases; /* what map.aliases is in */
-  bool all;            /* everything was looked at, for clones */
   const char *path;    /* file being edited */
   bool error;
 };
@@ -41,61 +37,6 @@ static void
 copy_id (char *to, size_t size, const char *from)
 {
   snprintf (to, size, "%s", from ? from : "");
-}
-
-/* Ask blkid, quietly: a partition without content is an error to it. */
-static void
-blkid (struct view *v, const char *dev, struct devid *id)
-{
-  guestfs_h *g = v->st->gst->g;
-  char **kv;
-  size_t i;
-
-  guestfs_push_error_handler (g, NULL, NULL);
-  kv = guestfs_blkid (g, dev);
-  guestfs_pop_error_handler (g);
-  for (i = 0; kv && kv[i] && kv[i + 1]; i += 2) {
-    if (strcmp (kv[i], "UUID") == 0)
-      copy_id (id->uuid, sizeof id->uuid, kv[i + 1]);
-    else if (strcmp (kv[i], "TYPE") == 0)
-      copy_id (id->fstype, sizeof id->fstype, kv[i + 1]);
-    else if (strcmp (kv[i], "PART_ENTRY_UUID") == 0)
-      copy_id (id->partuuid, sizeof id->partuuid, kv[i + 1]);
-  }
-  guest_free_strings (kv);
-}
-
-static bool
-has (char **list, const char *s)
-{
-  size_t i;
-
-  for (i = 0; list && list[i]; i++)
-    if (strcmp (list[i], s) == 0)
-      return true;
-  return false;
-}
-
-static struct known *
-remember (struct view *v, unsigned disk, unsigned part)
-{
-  struct known *k;
-  size_t i;
-
-  for (i = 0; i < v->nr_known; i++)
-    if (v->known[i].disk == disk && v->known[i].part == part)
-      return &v->known[i];
-  k = realloc (v->known, (v->nr_known + 1) * sizeof *k);
-  if (!k) {
-    v->error = true;
-    return NULL;
-  }
-  v->known = k;
-  k = &k[v->nr_known++];
-  memset (k, 0, sizeof *k);
-  k->disk = disk;
-  k->part = part;
-  return k;
 }
 
 /* Disks that were cloned carry the same UUIDs; those are nobody's name. */
@@ -122,36 +63,31 @@ drop_clones (struct view *v)
     }
 }
 
-/* Asked only when needed: it costs 0.25 s under TCG. */
-static bool
-is_partition (struct view *v, const char *dev)
+/* Disks and partitions that hold something, or have a name. */
+static int
+collect (struct view *v)
 {
-  if (!v->partitions)
-    v->partitions = guestfs_list_partitions (v->st->gst->g);
-  return has (v->partitions, dev);
-}
-
-static void
-look_at_all (struct view *v)
-{
+  const struct devices *all = v->st->gst->devices;
   size_t i;
 
-  v->all = true;
-  is_partition (v, "");
-  for (i = 0; v->partitions && v->partitions[i]; i++) {
-    const struct span name = span_of (v->partitions[i]);
-    struct devname d;
-    struct known *k;
+  v->known = calloc (all->n + 1, sizeof *v->known);
+  if (!v->known)
+    return -1;
+  for (i = 0; i < all->n; i++) {
+    const struct device *d = &all->v[i];
+    struct known *k = &v->known[v->nr_known];
 
-    if (!devname_parse (name, &d) || d.part == 0)
+    if (d->disk < 0 || (d->kind != DEVICE_DISK && d->kind != DEVICE_PARTITION))
       continue;
-    k = remember (v, d.index, d.part);
-    if (!k)
-      return;
-    blkid (v, v->partitions[i], &k->id);
-    k->complete = true;
+    k->disk = d->disk;
+    k->part = d->kind == DEVICE_PARTITION ? d->part : 0;
+    copy_id (k->id.uuid, sizeof k->id.uuid, d->uuid);
+    copy_id (k->id.fstype, sizeof k->id.fstype, d->type);
+    copy_id (k->id.partuuid, sizeof k->id.partuuid, d->partuuid);
+    v->nr_known++;
   }
   drop_clones (v);
+  return 0;
 }
 
 static int
@@ -159,42 +95,19 @@ identify (void *opaque, unsigned disk, unsigned part, bool want_partuuid,
           struct devid *id)
 {
   struct view *v = opaque;
-  struct guest *gst = v->st->gst;
-  struct known *k;
-  char dev[64];
   size_t i;
 
-  for (i = 0; v->devices && v->devices[i] && i < disk; i++)
-    ;
-  if (!v->devices || !v->devices[i])
-    return 0;
-  if (part)
-    snprintf (dev, sizeof dev, "%s%u", v->devices[i], part);
-  else
-    snprintf (dev, sizeof dev, "%s", v->devices[i]);
-  if (!v->all && v->devices[0] && v->devices[1])
-    look_at_all (v);
-
-  k = remember (v, disk, part);
-  if (!k)
+  (void)want_partuuid;
+  if (!v->known && collect (v) == -1) {
+    v->error = true;
     return -1;
-  if (!k->complete && !k->id.uuid[0])
-    for (i = 0; i < gst->nr_mounts; i++)
-      if (gst->mounts[i].mountable && gst->mounts[i].uuid &&
-          strcmp (gst->mounts[i].mountable, dev) == 0) {
-        copy_id (k->id.uuid, sizeof k->id.uuid, gst->mounts[i].uuid);
-        copy_id (k->id.fstype, sizeof k->id.fstype, gst->mounts[i].fstype);
-        break;
-      }
-  if (!k->complete && (want_partuuid || !k->id.uuid[0])) {
-    blkid (v, dev, &k->id);
-    k->complete = true;
   }
-  /* Nothing on it, or no such partition? */
-  if (part && !k->id.uuid[0] && !k->id.partuuid[0] && !is_partition (v, dev))
-    return 0;
-  *id = k->id;
-  return 1;
+  for (i = 0; i < v->nr_known; i++)
+    if (v->known[i].disk == disk && v->known[i].part == part) {
+      *id = v->known[i].id;
+      return 1;
+    }
+  return 0;
 }
 
 static void
@@ -489,8 +402,6 @@ devices_forget (struct linux_state *st)
 
   if (!v)
     return;
-  guest_free_strings (v->devices);
-  guest_free_strings (v->partitions);
   text_free (&v->aliases);
   free (v->known);
   free (v);
@@ -540,13 +451,7 @@ devices_plan (struct linux_state *st)
   if (conf_preload (st, paths) == -1)
     goto out;
 
-  v->devices = guestfs_list_devices (gst->g);
-  if (!v->devices) {
-    report_error (gst->report, "appliance", "cannot list the guest's disks: %s",
-                  guestfs_last_error (gst->g));
-    goto out;
-  }
-  for (i = 0; i < DEVMAP_MAX_DISKS && v->devices[i]; i++)
+  for (i = 0; i < DEVMAP_MAX_DISKS && i < gst->devices->nr_disks; i++)
     v->map.bus[i] = bus_of (gst->source, i);
   v->map.nr_disks = i;
   for (i = 0; gst->source && i < v->map.nr_disks && i < gst->source->nr_disks;
