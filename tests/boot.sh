@@ -141,7 +141,7 @@ await () {
     done
 }
 verdict () { echo "$* (bus $bus, $((SECONDS - start)) s)"; }
-show () { tail -c 3000 "$log" | tr -cd '\n\t -~' | tail -n 25 | sed 's/^/  | /'; }
+show () { tail -c 3000 "$log" | tr -cd '\n\t -~' | tail -n 25 | sed -e 's/^/  | /' -e '$a\'; }
 
 # Kernel messages may follow on the prompt's own line.
 await '^[A-Za-z0-9._-]+ login:'
@@ -155,12 +155,13 @@ verdict "login"
 [ ${#cmds[@]} = 0 ] && exit 0
 
 # Markers are typed in two halves, so that the echo of what is typed is
-# not taken for the answer.
+# not taken for the answer.  Kernel messages may follow on the line of any
+# prompt.
 say () { from=$(stat -c %s "$log"); printf '%s\n' "$1" >&7; }
 session () {
-    say root && await 'Password: *$' || return
+    say root && await 'Password:' || return
     say "$password"
-    await '[#$] *$' || return
+    await ':~[#$] |[#$] *$' || return
     say "stty -echo cols 500; PS1=; PS2=; export TERM=dumb LC_ALL=C; dmesg -n 1; echo V2V'-'READY"
     await 'V2V-READY' || return
     for c in "${cmds[@]}"; do
