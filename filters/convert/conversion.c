@@ -225,7 +225,7 @@ open_disk (struct open_disk *d, const char *name)
   };
   uint32_t minimum = 0, preferred = 0, maximum = 0;
   int64_t size;
-  int can_extents, err = 0;
+  int err = 0;
 
   d->next = layer_open (backend, name);
   if (d->next == NULL)
@@ -234,8 +234,7 @@ open_disk (struct open_disk *d, const char *name)
    * this thread, before several threads use it.
    */
   size = d->next->get_size (d->next);
-  can_extents = d->next->can_extents (d->next);
-  if (size == -1 || can_extents == -1 ||
+  if (size == -1 || d->next->can_extents (d->next) == -1 ||
       d->next->block_size (d->next, &minimum, &preferred, &maximum) == -1)
     goto failed;
   if (size == 0) {
@@ -257,7 +256,7 @@ open_disk (struct open_disk *d, const char *name)
                  printable_name (name), config->tmpdir, strerror (err));
     return -1;
   }
-  layer_source_init (&d->src, d->next, lock_of_layer (d), can_extents);
+  layer_source_init (&d->src, d->next, lock_of_layer (d));
   return 0;
 
 failed:

@@ -173,15 +173,14 @@ convert_prepare (nbdkit_next *next, void *handle, int readonly)
   struct handle *h = handle;
   uint32_t minimum, preferred, maximum;
   int64_t size;
-  int can_extents;
 
   (void)readonly;
   if (h->document)
     return 0;
 
   size = next->get_size (next);
-  can_extents = next->can_extents (next);
-  if (size == -1 || can_extents == -1 || next->can_cache (next) == -1 ||
+  if (size == -1 || next->can_extents (next) == -1 ||
+      next->can_cache (next) == -1 ||
       next->block_size (next, &minimum, &preferred, &maximum) == -1)
     return -1;
   if ((uint64_t)size != h->disk->size) {
@@ -194,7 +193,7 @@ convert_prepare (nbdkit_next *next, void *handle, int readonly)
   /* No lock: all calls come from callbacks, which the server serialises
    * as the thread model demands.
    */
-  layer_source_init (&h->src, next, NULL, can_extents);
+  layer_source_init (&h->src, next, NULL);
   return 0;
 }
 

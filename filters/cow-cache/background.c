@@ -24,7 +24,7 @@
 
 struct background {
   struct overlay *ov;
-  struct below below;
+  struct layer_source below;
   bool running; /* by the connection: thread exists */
   pthread_t thread;
 
@@ -50,7 +50,7 @@ background_thread (void *opaque)
     }
     n = V2V_MIN (PIECE - offset % PIECE, bg->end - offset);
     pthread_mutex_unlock (&bg->lock);
-    r = overlay_cache (bg->ov, &bg->below.src, n, offset, &err);
+    r = overlay_cache (bg->ov, &bg->below.source, n, offset, &err);
     pthread_mutex_lock (&bg->lock);
     /* A failed fill is nobody's error: who reads the data will see it. */
     bg->offset = r == -1 ? bg->end : offset + n;
@@ -67,7 +67,7 @@ background_new (struct overlay *ov, nbdkit_next *next)
   if (bg == NULL)
     return NULL;
   bg->ov = ov;
-  below_init (&bg->below, next);
+  layer_source_init (&bg->below, next, NULL);
   pthread_mutex_init (&bg->lock, NULL);
   pthread_cond_init (&bg->changed, NULL);
   return bg;

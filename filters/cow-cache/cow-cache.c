@@ -244,73 +244,6 @@ cow_cache_default_export (nbdkit_next_default_export *next,
   return name;
 }
 
-/* The layer below. */
-
-int
-clean_errno (int err)
-{
-  switch (err) {
-  case EPERM:
-  case EROFS:
-  case EIO:
-  case ENOMEM:
-  case ENOSPC:
-  case EINVAL:
-  case ESHUTDOWN:
-    return err;
-  default:
-    return EIO;
-  }
-}
-
-static int
-below_pread (void *opaque, void *buf, uint32_t count, uint64_t offset, int *err)
-{
-  nbdkit_next *next = opaque;
-
-  return next->pread (next, buf, count, offset, 0, err);
-}
-
-static int
-below_extents (void *opaque, uint64_t count, uint64_t offset,
-               overlay_extent_cb cb, void *cb_opaque, int *err)
-{
-  nbdkit_next *next = opaque;
-  struct nbdkit_extents *ex;
-  size_t i;
-  int r = 0;
-
-  /* A request has 32 bits for this. */
-  count = V2V_MIN (count, UINT32_C (1) << 30);
-  ex = nbdkit_extents_full (next, count, offset, 0, err);
-  if (ex == NULL)
-    return -1;
-  for (i = 0; r == 0 && i < nbdkit_extents_count (ex); ++i) {
-    const struct nbdkit_extent e = nbdkit_get_extent (ex, i);
-
-    r = cb (cb_opaque, e.offset, e.length, e.type);
-  }
-  nbdkit_extents_free (ex);
-  return r == -1 ? -1 : 0;
-}
-
-void
-below_init (struct below *b, nbdkit_next *next)
-{
-  static const struct overlay_source_ops with_extents = {
-    .pread = below_pread,
-    .extents = below_extents,
-  };
-  static const struct overlay_source_ops without_extents = {
-    .pread = below_pread,
-  };
-
-  b->next = next;
-  /* Cached by the server since prepare. */
-  b->src.ops = next->can_extents (next) == 1 ? &with_extents : &without_extents;
-  b->src.opaque = next;
-}
-
 /* A connection. */
 
 struct handle {
@@ -443,6 +376,24 @@ cow_cache_can_cache (nbdkit_next *next, void *handle)
 
 /* Requests. */
 
+/* nbdkit knows few errors and asserts on others. */
+static int
+clean_errno (int err)
+{
+  switch (err) {
+  case EPERM:
+  case EROFS:
+  case EIO:
+  case ENOMEM:
+  case ENOSPC:
+  case EINVAL:
+  case ESHUTDOWN:
+    return err;
+  default:
+    return EIO;
+  }
+}
+
 static int
 result (int r, int *err)
 {
@@ -464,12 +415,13 @@ cow_cache_pread (nbdkit_next *next, void *handle, void *buf, uint32_t count,
                  uint64_t offset, uint32_t flags, int *err)
 {
   struct handle *h = handle;
-  struct below b;
+  struct layer_source below;
 
   (void)flags;
-  below_init (&b, next);
+  layer_source_init (&below, next, NULL);
   update_copy_on_read (h->ov);
-  return result (overlay_pread (h->ov, &b.src, buf, count, offset, err), err);
+  return result (overlay_pread (h->ov, &below.source, buf, count, offset, err),
+                 err);
 }
 
 /* A temporary overlay has no stable storage: flushing does nothing. */
@@ -484,12 +436,12 @@ cow_cache_pwrite (nbdkit_next *next, void *handle, const void *buf,
                   uint32_t count, uint64_t offset, uint32_t flags, int *err)
 {
   struct handle *h = handle;
-  struct below b;
+  struct layer_source below;
   int r;
 
-  below_init (&b, next);
+  layer_source_init (&below, next, NULL);
   update_copy_on_read (h->ov);
-  r = overlay_pwrite (h->ov, &b.src, buf, count, offset, err);
+  r = overlay_pwrite (h->ov, &below.source, buf, count, offset, err);
   if (r == 0)
     r = flush_if (h, flags, err);
   return result (r, err);
@@ -500,11 +452,11 @@ cow_cache_zero (nbdkit_next *next, void *handle, uint32_t count,
                 uint64_t offset, uint32_t flags, int *err)
 {
   struct handle *h = handle;
-  struct below b;
+  struct layer_source below;
   int r;
 
-  below_init (&b, next);
-  r = overlay_zero (h->ov, &b.src, count, offset, err);
+  layer_source_init (&below, next, NULL);
+  r = overlay_zero (h->ov, &below.source, count, offset, err);
   if (r == 0)
     r = flush_if (h, flags, err);
   return result (r, err);
@@ -532,12 +484,12 @@ cow_cache_extents (nbdkit_next *next, void *handle, uint32_t count,
                    struct nbdkit_extents *extents, int *err)
 {
   struct handle *h = handle;
-  struct below b;
+  struct layer_source below;
   const bool one = flags & NBDKIT_FLAG_REQ_ONE;
 
-  below_init (&b, next);
-  return result (overlay_extents (h->ov, &b.src, count, offset, one, add_extent,
-                                  extents, err),
+  layer_source_init (&below, next, NULL);
+  return result (overlay_extents (h->ov, &below.source, count, offset, one,
+                                  add_extent, extents, err),
                  err);
 }
 
@@ -546,13 +498,13 @@ cow_cache_cache (nbdkit_next *next, void *handle, uint32_t count,
                  uint64_t offset, uint32_t flags, int *err)
 {
   struct handle *h = handle;
-  struct below b;
+  struct layer_source below;
 
   (void)flags;
   if (background_fill (h->bg, offset, count))
     return 0;
-  below_init (&b, next);
-  return result (overlay_cache (h->ov, &b.src, count, offset, err), err);
+  layer_source_init (&below, next, NULL);
+  return result (overlay_cache (h->ov, &below.source, count, offset, err), err);
 }
 
 static struct nbdkit_filter filter = {

@@ -10,6 +10,7 @@
 
 #include <nbdkit-filter.h>
 
+#include "layer.h"
 #include "overlay.h"
 
 /* The parameters; constant after config_complete. */
@@ -23,16 +24,6 @@ struct settings {
   uint32_t fetch_unit, max_request;
 };
 extern struct settings settings;
-
-/* How the engine reads the layer below. */
-struct below {
-  nbdkit_next *next;
-  struct overlay_source src; /* its opaque is this struct's next */
-};
-extern void below_init (struct below *b, nbdkit_next *next);
-
-/* nbdkit knows few errors and asserts on others. */
-extern int clean_errno (int err);
 
 /* exports.c: one overlay per canonical export name, for as long as the
  * server runs.  All functions may be called from any thread.

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* The layer below v2v-convert.  It is only ever opened read-only, and
- * only pread and extents are called: nothing here can write to it.
+/* The layer below a filter, as the source of an overlay.  It is only ever
+ * opened read-only, and only pread and extents are called: nothing here
+ * can write to it.
  */
 
 #ifndef V2V_LAYER_H
 #define V2V_LAYER_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include <pthread.h>
@@ -17,7 +17,7 @@
 #include "overlay.h"
 
 /* Reads the layer below through one context.  LOCK is taken around each
- * call unless it is NULL.
+ * call unless it is NULL.  Must not move once it is initialised.
  */
 struct layer_source {
   nbdkit_next *next;
@@ -25,8 +25,11 @@ struct layer_source {
   struct overlay_source source;
 };
 
+/* NEXT is prepared and next->can_extents was called with success, so that
+ * the server has its answer.
+ */
 extern void layer_source_init (struct layer_source *src, nbdkit_next *next,
-                               pthread_mutex_t *lock, bool can_extents);
+                               pthread_mutex_t *lock);
 
 /* A context of our own on the export NAME, prepared, outside any client's
  * connection.  NULL on error (logged).  Opens and closes must not overlap.

@@ -78,11 +78,12 @@ static const struct overlay_source_ops ops_without_extents = {
 
 void
 layer_source_init (struct layer_source *src, nbdkit_next *next,
-                   pthread_mutex_t *src_lock, bool can_extents)
+                   pthread_mutex_t *src_lock)
 {
   src->next = next;
   src->lock = src_lock;
-  src->source.ops = can_extents ? &ops_with_extents : &ops_without_extents;
+  src->source.ops = next->can_extents (next) == 1 ? &ops_with_extents
+                                                  : &ops_without_extents;
   src->source.opaque = src;
 }
 
