@@ -82,3 +82,17 @@ start_nbdkit () {
     echo "nbdkit did not start" >&2
     return 1
 }
+
+# store_bytes PID DIR: what the unlinked files in DIR that process PID has
+# open occupy, in bytes; fails if there is none.
+store_bytes () {
+    local fd sum=0 files=0
+    for fd in "/proc/$1/fd"/*; do
+        case $(readlink "$fd") in
+            "$2"/*) sum=$((sum + $(stat -L -c '%b * %B' "$fd")))
+                    files=$((files + 1)) ;;
+        esac
+    done
+    echo $sum
+    [ $files -gt 0 ]
+}

@@ -78,6 +78,7 @@ TESTS += \
 	test-cow-cache-lost-write.sh \
 	test-cow-cache-memory.sh \
 	test-cow-cache-persist.sh \
+	test-cow-cache-punch.sh \
 	test-cow-cache-retry.sh \
 	test-cow-cache-sizes.sh \
 	test-cow-cache-thread-models.sh \
