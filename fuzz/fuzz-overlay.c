@@ -9,7 +9,7 @@
  * somebody else: it is refused or read, but never harms.
  */
 
-#include "../common/overlay/overlay-internal.h"
+#include "../common/overlay/engine.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -23,12 +23,14 @@
 #include "../common/overlay/extents.c"
 #include "../common/overlay/fill.c"
 #include "../common/overlay/holes.c"
+#include "../common/overlay/map-file.c"
 #include "../common/overlay/map.c"
 #include "../common/overlay/overlay.c"
 #include "../common/overlay/prefetch.c"
 #define load_planes load_planes_of
 #include "../common/overlay/persist.c"
 #include "../common/overlay/store.c"
+#include "../common/overlay/support.c"
 #include "../common/overlay/write.c"
 
 #define MAX_SIZE (1024 * 1024 + 300)

@@ -2,17 +2,19 @@
 
 # The engine is compiled into its tests, so that the sanitizers see it.
 overlay_engine = \
+	../common/overlay/engine.h \
 	../common/overlay/evict.c \
 	../common/overlay/extents.c \
 	../common/overlay/fill.c \
 	../common/overlay/holes.c \
+	../common/overlay/map-file.c \
 	../common/overlay/map.c \
-	../common/overlay/overlay-internal.h \
 	../common/overlay/overlay.c \
 	../common/overlay/overlay.h \
 	../common/overlay/persist.c \
 	../common/overlay/prefetch.c \
 	../common/overlay/store.c \
+	../common/overlay/support.c \
 	../common/overlay/write.c \
 	$(NULL)
 overlay_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/common/overlay

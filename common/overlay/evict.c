@@ -14,7 +14,7 @@
 
 #include <config.h>
 
-#include "overlay-internal.h"
+#include "engine.h"
 #include "v2v-utils.h"
 
 /* Evict up to WANT clean blocks of one group. */

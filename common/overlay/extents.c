@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include "overlay-internal.h"
+#include "engine.h"
 #include "v2v-utils.h"
 
 /* Merges neighbours of one type before the caller sees them. */

@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "overlay-internal.h"
+#include "engine.h"
 #include "v2v-utils.h"
 
 #define MAX_CLAIMS 32

@@ -9,7 +9,8 @@
  *                          32 bytes: the planes valid, zero, dirty and a
  *                          check value; all zero = nothing known.  Sparse.
  *
- * The map is locked (flock) while it is in use.  An entry lies in one
+ * The map is locked (flock) while it is in use; map-file.c has its format.
+ * An entry lies in one
  * sector and one page, so that it is on disk either as before or as
  * after; the check value finds what is neither.
  *
@@ -58,215 +59,28 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "overlay-internal.h"
+#include "engine.h"
 #include "v2v-utils.h"
 
-#define HEADER_BYTES 4096
-#define MAGIC "V2VOVL01"
-#define BYTE_ORDER_MARK 0x01020304
 #define FLUSH_BATCH 8192
-
-/* The tests let the machine crash by changing it. */
-#ifdef OVERLAY_BOOT_ID_FILE
-extern const char *OVERLAY_BOOT_ID_FILE;
-#else
-#define OVERLAY_BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
-#endif
-
-struct header {
-  char magic[8];
-  uint32_t byte_order, block_size;
-  uint64_t size;
-  uint64_t name_hash[2], identity_hash[2];
-  uint32_t clean; /* stopped in order */
-  uint32_t unused;
-  char boot_id[64];
-  char identity[512]; /* for people; may be cut off */
-  uint64_t check;     /* of all before */
-};
-
-struct entry {
-  uint64_t valid, zero, dirty;
-  uint64_t check; /* never 0 if any plane is not */
-};
 
 struct changed {
   uint64_t g;
   uint64_t valid, zero, dirty;
 };
 
-/* FNV-1a with a final mix; finds accidents, not attackers. */
-static uint64_t
-hash (const void *p, size_t len, uint64_t seed)
-{
-  const uint8_t *b = p;
-  uint64_t h = UINT64_C (0xcbf29ce484222325) ^ seed;
-  size_t i;
-
-  for (i = 0; i < len; ++i) {
-    h ^= b[i];
-    h *= UINT64_C (0x100000001b3);
-  }
-  h ^= h >> 32;
-  h *= UINT64_C (0x9e3779b97f4a7c15);
-  h ^= h >> 29;
-  return h;
-}
-
-static uint64_t
-entry_check (const struct entry *e, uint64_t g)
-{
-  const uint64_t h = hash (e, offsetof (struct entry, check), g);
-
-  return h ? h : 1;
-}
-
-static int
-read_all (int fd, void *buf, size_t len, uint64_t offset)
-{
-  uint8_t *p = buf;
-
-  while (len > 0) {
-    ssize_t r = pread (fd, p, len, (off_t)offset);
-
-    if (r == -1 && errno == EINTR)
-      continue;
-    if (r == 0)
-      errno = EIO;
-    if (r <= 0)
-      return -1;
-    p += r;
-    offset += r;
-    len -= r;
-  }
-  return 0;
-}
-
-static int
-write_all (int fd, const void *buf, size_t len, uint64_t offset)
-{
-  const uint8_t *p = buf;
-
-  while (len > 0) {
-    ssize_t r = pwrite (fd, p, len, (off_t)offset);
-
-    if (r == -1 && errno == EINTR)
-      continue;
-    if (r == 0)
-      errno = EIO;
-    if (r <= 0)
-      return -1;
-    p += r;
-    offset += r;
-    len -= r;
-  }
-  return 0;
-}
-
-/* Letters, digits, '-', '_' and '.' stand for themselves.  A long name is
- * cut and made distinct by its hash; the header knows it in full.
- */
-char *
-ov_persist_filename (struct overlay *ov, const char *suffix)
-{
-  const char *name = ov->name;
-  char escaped[3 * 48 + 20];
-  size_t i, n = 0, len = strlen (name);
-  char *file;
-
-  for (i = 0; i < len && n < 3 * 48 - 3; ++i) {
-    const unsigned char c = name[i];
-
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-        (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.')
-      escaped[n++] = (char)c;
-    else
-      n += sprintf (&escaped[n], "%%%02x", c);
-  }
-  if (i < len)
-    n += sprintf (&escaped[n], "~%016llx",
-                  (unsigned long long)hash (name, len, 0));
-  escaped[n] = '\0';
-  if (asprintf (&file, "overlay-%s%s", escaped, suffix) == -1) {
-    errno = ENOMEM;
-    return NULL;
-  }
-  return file;
-}
-
-static void
-get_boot_id (char *id, size_t len)
-{
-  CLEANUP_CLOSE int fd = open (OVERLAY_BOOT_ID_FILE, O_RDONLY | O_CLOEXEC);
-  ssize_t r = -1;
-
-  memset (id, 0, len);
-  if (fd >= 0)
-    r = read (fd, id, len - 1);
-  if (r < 0)
-    memset (id, 0, len);
-  id[strcspn (id, "\n")] = '\0';
-}
-
-static void
-fill_header (struct overlay *ov, struct header *h, bool clean)
-{
-  memset (h, 0, sizeof *h);
-  memcpy (h->magic, MAGIC, sizeof h->magic);
-  h->byte_order = BYTE_ORDER_MARK;
-  h->block_size = BLOCK;
-  h->size = ov->size;
-  h->name_hash[0] = hash (ov->name, strlen (ov->name), 0);
-  h->name_hash[1] = hash (ov->name, strlen (ov->name), 1);
-  h->identity_hash[0] = hash (ov->identity, strlen (ov->identity), 0);
-  h->identity_hash[1] = hash (ov->identity, strlen (ov->identity), 1);
-  h->clean = clean;
-  get_boot_id (h->boot_id, sizeof h->boot_id);
-  snprintf (h->identity, sizeof h->identity, "%s", ov->identity);
-  h->check = hash (h, offsetof (struct header, check), 0);
-}
-
-static int
-write_header (struct overlay *ov, bool clean)
-{
-  struct header h;
-
-  fill_header (ov, &h, clean);
-  if (write_all (ov->map_fd, &h, sizeof h, 0) == -1 ||
-      fdatasync (ov->map_fd) == -1)
-    return -1;
-  return 0;
-}
-
-static uint64_t
-entry_offset (uint64_t g)
-{
-  return HEADER_BYTES + g * sizeof (struct entry);
-}
-
-static int
-write_entry (struct overlay *ov, uint64_t g, struct entry *e)
-{
-  e->check = e->valid | e->zero ? entry_check (e, g) : 0;
-  if (e->check == 0)
-    e->dirty = 0;
-  return write_all (ov->map_fd, e, sizeof *e, entry_offset (g));
-}
-
 /* Take the entries from the map.  If !KEEP_CLEAN, only what the client
  * wrote, and the rest is taken out of the map too.
  */
 static int
-load_group (struct overlay *ov, uint64_t g, struct entry *e, bool keep_clean)
+load_group (struct overlay *ov, uint64_t g, struct map_entry *e,
+            bool keep_clean)
 {
-  const uint64_t all = ov_group_mask (ov, g);
   struct group *gr;
 
   if (e->valid == 0 && e->zero == 0 && e->dirty == 0 && e->check == 0)
     return 0;
-  if (e->check != entry_check (e, g) || (e->valid & e->zero) ||
-      ((e->valid | e->zero | e->dirty) & ~all) ||
-      (e->dirty & ~(e->valid | e->zero))) {
+  if (!ov_map_entry_is_sound (ov, g, e)) {
     errno = EBADMSG;
     return -1;
   }
@@ -274,7 +88,7 @@ load_group (struct overlay *ov, uint64_t g, struct entry *e, bool keep_clean)
     const uint64_t forget = e->valid & ~e->dirty;
 
     e->valid &= e->dirty;
-    if (write_entry (ov, g, e) == -1)
+    if (ov_map_write (ov, g, e) == -1)
       return -1;
     ov_store_punch_mask (ov, g, forget);
   }
@@ -303,77 +117,23 @@ load_group (struct overlay *ov, uint64_t g, struct entry *e, bool keep_clean)
 static int
 load_map (struct overlay *ov, bool keep_clean)
 {
-  static const size_t batch = 4096;
-  CLEANUP_FREE struct entry *e = malloc (batch * sizeof *e);
-  const uint64_t end = entry_offset (ov->nr_groups);
-  uint64_t offset = HEADER_BYTES;
+  static const uint64_t batch = 4096;
+  CLEANUP_FREE struct map_entry *e = malloc (batch * sizeof *e);
+  uint64_t g, n, i;
 
   if (e == NULL)
     return -1;
-  while (offset < end) {
-    off_t data = lseek (ov->map_fd, (off_t)offset, SEEK_DATA);
-    uint64_t g, n, i;
-
-    if (data == (off_t)-1 && errno == ENXIO)
-      break; /* nothing but holes */
-    if (data == (off_t)-1)
-      data = (off_t)offset;
-    g = (data - HEADER_BYTES) / sizeof *e;
+  for (g = 0; g < ov->nr_groups; g += n) {
+    g = ov_map_next (ov, g);
     if (g >= ov->nr_groups)
       break;
     n = V2V_MIN (batch, ov->nr_groups - g);
-    if (read_all (ov->map_fd, e, n * sizeof *e, entry_offset (g)) == -1)
+    if (ov_map_read (ov, g, n, e) == -1)
       return -1;
     for (i = 0; i < n; ++i)
       if (load_group (ov, g + i, &e[i], keep_clean) == -1)
         return -1;
-    offset = entry_offset (g + n);
   }
-  return 0;
-}
-
-static int
-refuse (struct overlay *ov, const char *file, const char *why, int *err)
-{
-  ov_log (ov, 'e',
-          "%s/%s %s: remove the store if it is no longer needed, or "
-          "use another directory",
-          ov->dir, file, why);
-  *err = EINVAL;
-  return -1;
-}
-
-static int
-check_header (struct overlay *ov, const char *file, bool *keep_clean, int *err)
-{
-  struct header h, ours;
-
-  if (read_all (ov->map_fd, &h, sizeof h, 0) == -1) {
-    *err = errno;
-    ov_log (ov, 'e', "cannot read %s/%s: %s", ov->dir, file, strerror (*err));
-    return -1;
-  }
-  /* Its creation was interrupted: nothing was ever stored with it. */
-  if (memcmp (h.magic, (char[sizeof h.magic]){ 0 }, sizeof h.magic) == 0)
-    return 0;
-  fill_header (ov, &ours, false);
-  if (memcmp (h.magic, ours.magic, sizeof h.magic) != 0)
-    return refuse (ov, file, "is not the map of an overlay", err);
-  if (h.byte_order != ours.byte_order)
-    return refuse (ov, file, "was made on a machine of another byte order",
-                   err);
-  if (h.check != hash (&h, offsetof (struct header, check), 0) ||
-      h.block_size != ours.block_size)
-    return refuse (ov, file, "is damaged (header)", err);
-  if (h.size != ours.size)
-    return refuse (ov, file, "was made for a source of another size", err);
-  if (memcmp (h.name_hash, ours.name_hash, sizeof h.name_hash) != 0)
-    return refuse (ov, file, "was made for an export of another name", err);
-  if (memcmp (h.identity_hash, ours.identity_hash, sizeof h.identity_hash) != 0)
-    return refuse (ov, file, "was made for another source", err);
-
-  *keep_clean = h.clean ||
-                (h.boot_id[0] && strcmp (h.boot_id, ours.boot_id) == 0);
   return 0;
 }
 
@@ -393,7 +153,7 @@ ov_persist_open (struct overlay *ov, int *err)
             ov->dir, strerror (*err));
     return -1;
   }
-  file = ov_persist_filename (ov, ".map");
+  file = ov_store_filename (ov, ".map");
   if (file == NULL) {
     *err = ENOMEM;
     goto fail;
@@ -413,12 +173,11 @@ ov_persist_open (struct overlay *ov, int *err)
       *err = EBUSY;
     goto fail;
   }
-  if (st.st_size >= HEADER_BYTES) {
-    if (check_header (ov, file, &keep_clean, err) == -1)
-      goto fail;
-  }
-  if (st.st_size < (off_t)entry_offset (ov->nr_groups) &&
-      ftruncate (ov->map_fd, (off_t)entry_offset (ov->nr_groups)) == -1) {
+  if (st.st_size >= OV_MAP_HEADER_BYTES &&
+      ov_map_check_header (ov, file, &keep_clean, err) == -1)
+    goto fail;
+  if (st.st_size < (off_t)ov_map_bytes (ov) &&
+      ftruncate (ov->map_fd, (off_t)ov_map_bytes (ov)) == -1) {
     *err = errno;
     ov_log (ov, 'e', "cannot extend %s/%s: %s", ov->dir, file, strerror (*err));
     goto fail;
@@ -426,7 +185,7 @@ ov_persist_open (struct overlay *ov, int *err)
   if (load_map (ov, keep_clean) == -1) {
     *err = errno;
     if (*err == EBADMSG)
-      refuse (ov, file, "is damaged", err);
+      ov_map_refuse (ov, file, "is damaged", err);
     else
       ov_log (ov, 'e', "cannot read %s/%s: %s", ov->dir, file, strerror (*err));
     goto fail;
@@ -434,7 +193,7 @@ ov_persist_open (struct overlay *ov, int *err)
   /* Clean blocks that were forgotten must be gone from the map before the
    * header says that this boot wrote it.
    */
-  if (fdatasync (ov->map_fd) == -1 || write_header (ov, false) == -1 ||
+  if (fdatasync (ov->map_fd) == -1 || ov_map_write_header (ov, false) == -1 ||
       fsync (ov->dir_fd) == -1) {
     *err = errno;
     ov_log (ov, 'e', "cannot write %s/%s: %s", ov->dir, file, strerror (*err));
@@ -457,7 +216,7 @@ ov_persist_close (struct overlay *ov)
 
   if (ov->map_fd == -1)
     return;
-  if (overlay_flush (ov, &err) == 0 && write_header (ov, true) == -1)
+  if (overlay_flush (ov, &err) == 0 && ov_map_write_header (ov, true) == -1)
     ov_log (ov, 'e', "cannot close the store in %s: %s", ov->dir,
             strerror (errno));
   close (ov->map_fd);
@@ -470,11 +229,11 @@ static int
 change_entry (struct overlay *ov, uint64_t g, uint64_t dirty, uint64_t drop,
               int *err)
 {
-  struct entry e;
+  struct map_entry e;
 
   if (ov->map_fd == -1)
     return 0;
-  if (read_all (ov->map_fd, &e, sizeof e, entry_offset (g)) == -1)
+  if (ov_map_read (ov, g, 1, &e) == -1)
     goto fail;
   dirty &= e.valid & ~e.dirty;
   drop &= e.valid & ~e.dirty;
@@ -482,7 +241,7 @@ change_entry (struct overlay *ov, uint64_t g, uint64_t dirty, uint64_t drop,
     return 0;
   e.dirty |= dirty;
   e.valid &= ~drop;
-  if (write_entry (ov, g, &e) == -1)
+  if (ov_map_write (ov, g, &e) == -1)
     goto fail;
   return 0;
 
@@ -526,7 +285,7 @@ load_planes (const struct group *gr, struct changed *c)
  *   absent      anything            absent: covered by the next flush
  */
 static void
-merge_entry (struct entry *e, const struct changed *old,
+merge_entry (struct map_entry *e, const struct changed *old,
              const struct changed *now)
 {
   const uint64_t trimmed = old->valid & now->zero;
@@ -549,14 +308,14 @@ flush_batch (struct overlay *ov, const struct changed *c, size_t n, int *err)
   for (i = 0; i < n; ++i) {
     struct group *gr = ov_group (ov, c[i].g);
     struct changed now;
-    struct entry e;
+    struct map_entry e;
     int r;
 
     overlay_race_point ();
     pthread_mutex_lock (&ov_stripe (ov, c[i].g)->lock);
     load_planes (gr, &now);
     merge_entry (&e, &c[i], &now);
-    r = write_entry (ov, c[i].g, &e);
+    r = ov_map_write (ov, c[i].g, &e);
     pthread_mutex_unlock (&ov_stripe (ov, c[i].g)->lock);
     if (r == -1) {
       *err = errno;

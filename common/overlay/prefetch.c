@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "overlay-internal.h"
+#include "engine.h"
 #include "v2v-utils.h"
 
 #define PIECE (UINT64_C (1024) * 1024)

@@ -32,7 +32,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "overlay-internal.h"
+#include "engine.h"
 #include "v2v-utils.h"
 
 #define SEGMENT_BYTES (UINT64_C (1) << SEGMENT_SHIFT)
@@ -118,7 +118,7 @@ open_file (struct overlay *ov, size_t file_index, bool must_exist)
     char suffix[32];
 
     snprintf (suffix, sizeof suffix, ".%zu.data", seg);
-    file = ov_persist_filename (ov, suffix);
+    file = ov_store_filename (ov, suffix);
     if (file == NULL)
       return -1;
     fd = openat (ov->dir_fd, file,

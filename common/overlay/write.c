@@ -17,7 +17,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "overlay-internal.h"
+#include "engine.h"
 #include "v2v-utils.h"
 
 #define PUNCH_BLOCKS 16

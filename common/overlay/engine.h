@@ -43,8 +43,8 @@
  * file_lock.  The others are leaves.  Two stripes are never held at once.
  */
 
-#ifndef V2V_OVERLAY_INTERNAL_H
-#define V2V_OVERLAY_INTERNAL_H
+#ifndef V2V_OVERLAY_ENGINE_H
+#define V2V_OVERLAY_ENGINE_H
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -153,7 +153,7 @@ struct overlay {
   _Atomic uint64_t source_reads, source_bytes, evicted_blocks;
 };
 
-/* overlay.c */
+/* support.c */
 extern void ov_log (struct overlay *ov, char level, const char *fs, ...)
   __attribute__ ((format (printf, 3, 4)));
 extern bool ov_is_zero (const void *buf, size_t len);
@@ -261,11 +261,43 @@ extern uint64_t ov_evict (struct overlay *ov, uint64_t blocks);
 extern bool ov_reserve_room (struct overlay *ov, uint64_t blocks);
 extern void ov_release_room (struct overlay *ov, uint64_t blocks);
 
+/* map-file.c.  The map of a persistent store, open as map_fd. */
+#define OV_MAP_HEADER_BYTES 4096
+struct map_entry {
+  uint64_t valid, zero, dirty; /* the planes of a group */
+  uint64_t check;              /* never 0 if any plane is not */
+};
+/* Name of a file of the store, relative to dir_fd; allocated; NULL =
+ * ENOMEM.
+ */
+extern char *ov_store_filename (struct overlay *ov, const char *suffix);
+/* 0, or -1 and errno; this syncs the map. */
+extern int ov_map_write_header (struct overlay *ov, bool clean);
+/* -1 (logged, *err) unless the map is of this overlay; *keep_clean: its
+ * clean blocks may be used.
+ */
+extern int ov_map_check_header (struct overlay *ov, const char *file,
+                                bool *keep_clean, int *err);
+/* Log that FILE is refused because of WHY; -1, *err is EINVAL. */
+extern int
+ov_map_refuse (struct overlay *ov, const char *file, const char *why, int *err);
+/* How large the file is. */
+extern uint64_t ov_map_bytes (const struct overlay *ov);
+/* The first group from G on whose entry may not be all zero. */
+extern uint64_t ov_map_next (struct overlay *ov, uint64_t g);
+/* Read N entries from group G on; write one, which gets its check value.
+ * 0, or -1 and errno.
+ */
+extern int
+ov_map_read (struct overlay *ov, uint64_t g, uint64_t n, struct map_entry *e);
+extern int ov_map_write (struct overlay *ov, uint64_t g, struct map_entry *e);
+/* Whether an entry that is not all zero may be believed. */
+extern bool ov_map_entry_is_sound (struct overlay *ov, uint64_t g,
+                                   const struct map_entry *e);
+
 /* persist.c */
 extern int ov_persist_open (struct overlay *ov, int *err);
 extern void ov_persist_close (struct overlay *ov);
-/* Path of a file of the store, relative to dir_fd; freed by the caller. */
-extern char *ov_persist_filename (struct overlay *ov, const char *suffix);
 /* Must be called (stripe locked) before clean blocks of the store are
  * overwritten or punched by the client, resp. evicted.
  */
@@ -274,4 +306,4 @@ ov_persist_dirty (struct overlay *ov, uint64_t g, uint64_t mask, int *err);
 extern int
 ov_persist_drop (struct overlay *ov, uint64_t g, uint64_t mask, int *err);
 
-#endif /* V2V_OVERLAY_INTERNAL_H */
+#endif /* V2V_OVERLAY_ENGINE_H */
