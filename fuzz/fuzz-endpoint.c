@@ -4,6 +4,7 @@
  * client sends on one connection.
  */
 
+#include "../common/endpoint/connection.c"
 #include "../common/endpoint/endpoint.c"
 #include "../common/endpoint/handshake.c"
 #include "../common/endpoint/transmission.c"

@@ -2,6 +2,7 @@
 # The private endpoint: under ASan and UBSan, and under TSan.
 endpoint_sources = \
 	test-endpoint.c \
+	../common/endpoint/connection.c \
 	../common/endpoint/connection.h \
 	../common/endpoint/endpoint.c \
 	../common/endpoint/endpoint.h \

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /* What the parts of the endpoint share: endpoint.c accepts connections,
- * handshake.c negotiates, transmission.c serves requests.
+ * handshake.c negotiates, transmission.c serves requests, connection.c
+ * moves bytes for both.
  */
 
 #ifndef V2V_CONNECTION_H
