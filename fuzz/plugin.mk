@@ -9,7 +9,9 @@ TESTS += $(plugin_fuzzers)
 # Compiled once, with the sanitizers.
 check_LTLIBRARIES = libfuzzplugin.la
 libfuzzplugin_la_SOURCES = \
+	../common/vm/members.c \
 	../common/vm/vm.c \
+	../common/vm/vm-json.c \
 	../plugins/v2v/container.c \
 	../plugins/v2v/diag.c \
 	../plugins/v2v/domain.c \

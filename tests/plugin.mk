@@ -5,7 +5,7 @@ if HAVE_CMOCKA
 TESTS += test-plugin-vm
 check_PROGRAMS += test-plugin-vm
 endif
-test_plugin_vm_SOURCES = test-plugin-vm.c ../common/vm/vm.c
+test_plugin_vm_SOURCES = test-plugin-vm.c $(vm_sources)
 test_plugin_vm_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/common/vm
 test_plugin_vm_CFLAGS = $(ASAN_CFLAGS) $(JSON_C_CFLAGS) $(CMOCKA_CFLAGS)
 test_plugin_vm_LDFLAGS =
@@ -17,7 +17,7 @@ endif
 check_PROGRAMS += test-plugin-golden
 test_plugin_golden_SOURCES = \
 	test-plugin-golden.c \
-	../common/vm/vm.c \
+	$(vm_sources) \
 	../plugins/v2v/diag.c \
 	../plugins/v2v/domain.c \
 	../plugins/v2v/image.c \

@@ -14,7 +14,7 @@ target_sources = \
 	$(target_srcdir)/qemu.c \
 	$(target_srcdir)/text.c \
 	$(target_srcdir)/xml.c \
-	../common/vm/vm.c \
+	$(vm_sources) \
 	$(NULL)
 target_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/common/vm \
 	-I$(top_srcdir)/filters/convert/helper/target
