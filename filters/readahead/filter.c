@@ -58,6 +58,8 @@
 #include "v2v-utils.h"
 
 #include "readahead.h"
+#define V2V_SOURCE_EXPORTS_WEAK
+#include "source-exports.h"
 
 #define MAX_CONNECTIONS 64
 
@@ -251,23 +253,6 @@ give_back (struct export *x, struct handle *h)
     pthread_cond_broadcast (&x->idle);
 }
 
-/* Our plugin can be told which export the next context is for, because
- * nbdkit < 1.43.9 does not tell it.
- */
-typedef void (*export_hint) (const char *name);
-
-static export_hint
-find_hint (void)
-{
-  union {
-    void *p;
-    export_hint f;
-  } u;
-
-  u.p = dlsym (RTLD_DEFAULT, "v2v_source_next_export");
-  return u.f;
-}
-
 static bool
 own_contexts_know (const char *name)
 {
@@ -275,7 +260,7 @@ own_contexts_know (const char *name)
   (void)name;
   return true;
 #else
-  return *name == '\0' || find_hint () != NULL;
+  return *name == '\0' || v2v_source_next_export != NULL;
 #endif
 }
 
@@ -295,12 +280,10 @@ static int
 open_own (struct export *x, unsigned lane)
 {
   nbdkit_next *next;
-  export_hint hint;
   ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&open_lock);
 
-  hint = find_hint ();
-  if (hint)
-    hint (x->name);
+  if (v2v_source_next_export)
+    v2v_source_next_export (x->name);
   next = nbdkit_next_context_open (x->backend, 1, x->name, 1);
   if (next == NULL)
     return -1;
