@@ -18,18 +18,7 @@ check_PROGRAMS += test-plugin-golden
 test_plugin_golden_SOURCES = \
 	test-plugin-golden.c \
 	../common/vm/vm.c \
-	../plugins/v2v/diag.c \
-	../plugins/v2v/domain.c \
-	../plugins/v2v/image.c \
-	../plugins/v2v/image-qcow2.c \
-	../plugins/v2v/image-vhd.c \
-	../plugins/v2v/image-vmdk.c \
-	../plugins/v2v/container.c \
-	../plugins/v2v/machine.c \
-	../plugins/v2v/ovf.c \
-	../plugins/v2v/vmdk.c \
-	../plugins/v2v/vmx.c \
-	../plugins/v2v/xml.c
+	$(v2v_parsers)
 test_plugin_golden_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/common/vm \
 	-I$(top_srcdir)/plugins/v2v
 test_plugin_golden_CFLAGS = $(ASAN_CFLAGS) $(JSON_C_CFLAGS) \

@@ -19,7 +19,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "image.h"
+#include "image-format.h"
 #include "machine.h"
 #include "v2v-utils.h"
 #include "xml.h"

@@ -27,7 +27,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "image.h"
+#include "image-common.h"
 #include "v2v-utils.h"
 #include "vmdk.h"
 

@@ -23,6 +23,7 @@
 #include <nbdkit-plugin.h>
 
 #include "child.h"
+#include "image-format.h"
 #include "remote.h"
 #include "source-exports.h"
 #include "source.h"

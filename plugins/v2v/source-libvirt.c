@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image-format.h"
 #include "source.h"
 #include "v2v-utils.h"
 #include "xml.h"

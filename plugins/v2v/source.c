@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "image-format.h"
 #include "source.h"
 #include "v2v-utils.h"
 
