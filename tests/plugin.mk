@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 TESTS += test-plugin-disk.sh test-plugin-ova.sh test-plugin-remote.sh
+TESTS += test-plugin-server.sh
+EXTRA_DIST += plugin-servers.sh
 if HAVE_CMOCKA
 TESTS += test-plugin-vm
 check_PROGRAMS += test-plugin-vm

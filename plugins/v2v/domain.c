@@ -21,6 +21,7 @@
 
 #include "image-format.h"
 #include "machine.h"
+#include "url.h"
 #include "v2v-utils.h"
 #include "xml.h"
 
@@ -401,22 +402,6 @@ boot_order (xmlNode *n)
   return s && whole_number (s, &v) && v <= 65536 ? (int)v : 0;
 }
 
-/* %XX for whatever is special in the path of a URL; "/" stays. */
-static char *
-quote_path (const char *s)
-{
-  char *r = malloc (3 * strlen (s) + 1), *p = r;
-
-  for (; r && *s; ++s)
-    if (isalnum ((unsigned char)*s) || strchr ("/-._~", *s))
-      *p++ = *s;
-    else
-      p += sprintf (p, "%%%02X", (unsigned char)*s);
-  if (r)
-    *p = '\0';
-  return r;
-}
-
 static int
 network_source (xmlNode *source, struct disk_ref *ref, struct diag *d)
 {
@@ -429,7 +414,7 @@ network_source (xmlNode *source, struct disk_ref *ref, struct diag *d)
   CLEANUP_FREE char *transport = xml_attr (host, "transport");
   CLEANUP_FREE char *socket = xml_attr (host, "socket");
   CLEANUP_FREE char *tls = xml_attr (source, "tls");
-  CLEANUP_FREE char *path = quote_path (name ? name : "");
+  CLEANUP_FREE char *path = url_quote (name ? name : "", URL_KEEP_PATH);
   unsigned line = xml_line (source);
   const char *colon;
   uint64_t n = 0;
@@ -453,7 +438,7 @@ network_source (xmlNode *source, struct disk_ref *ref, struct diag *d)
     return diag_error (d, "line %u: the host \"%.80s\" is not valid",
                        xml_line (host), hostname);
   if (strcmp (protocol, "nbd") == 0) {
-    CLEANUP_FREE char *sock = socket ? quote_path (socket) : NULL;
+    CLEANUP_FREE char *sock = socket ? url_quote (socket, URL_KEEP_PATH) : NULL;
 
     ref->kind = REF_NBD;
     if (unix_socket && sock)

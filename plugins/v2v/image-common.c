@@ -26,6 +26,17 @@ image_file_node (struct image_context *ctx, const struct blob *b,
 
   if (i == -1)
     return NULL;
+  if (b->server) {
+    /* A connection to the server is inherited. */
+    if (asprintf (&r,
+                  "{\"driver\":\"nbd\",\"read-only\":true,"
+                  "\"server\":{\"type\":\"fd\",\"str\":\"%d\"}}",
+                  PLAN_FIRST_FD + i) == -1) {
+      diag_memory (d);
+      return NULL;
+    }
+    return r;
+  }
   if (fstat (b->fd, &st) == -1) {
     diag_error (d, "fstat: %m");
     return NULL;
@@ -110,30 +121,46 @@ image_range_node (struct image_context *ctx, const struct plan *p,
 }
 
 int
+image_find (struct image_context *ctx, const char *base, const char *what,
+            const char *name, struct blob *b, struct diag *d)
+{
+  int found;
+
+  if (ctx->c == NULL)
+    return diag_error (d,
+                       "the image names the %s \"%s\", but an image on a "
+                       "server must be complete in itself: convert it there "
+                       "first (qemu-img convert, vmkfstools -i), or copy all "
+                       "its files to this host",
+                       what, name);
+  found = container_find (ctx->c, base, name, b, d);
+  if (found == -1)
+    return diag_prefix (d, what);
+  return found ? 0 : diag_error (d, "the %s \"%s\" does not exist", what, name);
+}
+
+int
 image_reference (struct image_context *ctx, const char *base, const char *what,
                  const char *name, const char *format, struct plan *r,
                  struct diag *d)
 {
   struct blob b;
-  int found;
+  int ret;
 
-  if (!ctx->opts->allow_backing)
+  if (ctx->c && !ctx->opts->allow_backing)
     return diag_error (d,
                        "the image names the %s \"%s\": refused; say "
                        "allow-backing=yes if that is meant",
                        what, name);
-  if (name[strcspn (name, ":/")] == ':')
+  if (ctx->c && name[strcspn (name, ":/")] == ':')
     return diag_error (d, "the %s \"%s\" is not a plain file: refused", what,
                        name);
   if (ctx->depth >= MAX_CHAIN)
     return diag_error (d, "a chain of more than %d images", MAX_CHAIN);
-  found = container_find (ctx->c, base, name, &b, d);
-  if (found == -1)
-    return diag_prefix (d, what);
-  if (!found)
-    return diag_error (d, "the %s \"%s\" does not exist", what, name);
+  if (image_find (ctx, base, what, name, &b, d) == -1)
+    return -1;
   ctx->depth++;
-  found = ctx->plan_image (ctx, &b, name, format, r, d);
+  ret = ctx->plan_image (ctx, &b, name, format, r, d);
   ctx->depth--;
-  return found == -1 ? diag_prefix (d, name) : 0;
+  return ret == -1 ? diag_prefix (d, name) : 0;
 }

@@ -10,7 +10,7 @@
 #include "image.h"
 
 struct image_context {
-  struct container *c;
+  struct container *c; /* NULL = the image is on a server */
   const struct image_options *opts;
   struct plan *plan; /* has the fds */
   unsigned depth;    /* of references */
@@ -30,6 +30,12 @@ extern image_fn image_qcow2, image_vdi, image_vhd, image_vhdx, image_vmdk;
 /* JSON of the node that reads B's bytes; the caller frees. */
 extern char *image_file_node (struct image_context *ctx, const struct blob *b,
                               struct diag *d);
+/* Find the file NAME, the WHAT ("extent", "parent") of the image BASE: 0, or
+ * -1 with an error.
+ */
+extern int
+image_find (struct image_context *ctx, const char *base, const char *what,
+            const char *name, struct blob *b, struct diag *d);
 /* Like image_plan for a file that an image names: 0, or -1. */
 extern int image_reference (struct image_context *ctx, const char *base,
                             const char *what, const char *name,

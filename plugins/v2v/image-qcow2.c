@@ -168,7 +168,7 @@ qcow2_reference (struct image_context *ctx, const char *name, const char *what,
   const char *f = format[0] ? image_format (format) : NULL;
   int r = -1;
 
-  if (f == NULL && ctx->opts->allow_backing)
+  if (f == NULL && ctx->c && ctx->opts->allow_backing)
     diag_error (d,
                 "the image does not say the format of its %s \"%s\": "
                 "qemu-img rebase -u -F FORMAT adds it",
@@ -269,8 +269,11 @@ image_qcow2 (struct image_context *ctx, const struct blob *b, const char *name,
     return diag_memory (d);
   if (plan_add_node (r, json, d) == -1)
     return -1;
-  /* Subclusters, a data file, and what others build on: through QEMU. */
-  if (data == NULL && (incompatible & 0x10) == 0 && ctx->depth == 0)
+  /* Subclusters, a data file, and what others build on: through QEMU.  On a
+   * server, too: all tables would have to be fetched before the start.
+   */
+  if (data == NULL && (incompatible & 0x10) == 0 && ctx->depth == 0 &&
+      b->server == NULL)
     return map_clusters (b, h, size, backing != NULL, r->nr_nodes - 1, r, d);
   return plan_add (r, SEGMENT_NODE, r->nr_nodes - 1, 0, size, d);
 }

@@ -17,8 +17,8 @@ struct image_options {
   bool allow_backing; /* backing files, data files, parents */
 };
 
-/* Check the image B (the member NAME of C) and fill in the plan.
- * 0, or -1 with an error.  plan_free in both cases.
+/* Check the image B (the member NAME of C; C = NULL: on a server, then it must
+ * stand alone) and fill in the plan.  0, or -1 with an error.  plan_free in both cases.
  */
 extern int
 image_plan (struct container *c, const struct blob *b, const char *name,

@@ -20,6 +20,7 @@ v2v_parsers = \
 	../plugins/v2v/machine.c \
 	../plugins/v2v/ovf.c \
 	../plugins/v2v/plan.c \
+	../plugins/v2v/url.c \
 	../plugins/v2v/vmdk.c \
 	../plugins/v2v/vmx.c \
 	../plugins/v2v/xml.c

@@ -32,7 +32,7 @@ struct plan {
   size_t nr_nodes;
   char **refs; /* the same, that nodes name as "r0", ... */
   size_t nr_refs;
-  int *fds; /* not owned: the container's */
+  int *fds; /* not owned: the container's; -1 = the disk's server */
   size_t nr_fds;
 };
 

@@ -22,8 +22,8 @@
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
 
-#include "child.h"
 #include "image-format.h"
+#include "process.h"
 #include "remote.h"
 #include "source-exports.h"
 #include "source.h"

@@ -16,7 +16,9 @@
 #include <string.h>
 
 #include "image-format.h"
-#include "source.h"
+#include "source-build.h"
+#include "source-kinds.h"
+#include "source-refs.h"
 #include "v2v-utils.h"
 #include "xml.h"
 
@@ -42,6 +44,7 @@ struct auth {
 static struct {
   void *(*open_auth) (const char *uri, struct auth *auth, unsigned flags);
   int (*close) (void *conn);
+  char *(*uri) (void *conn);
   void *(*by_uuid) (void *conn, const char *uuid);
   void *(*by_name) (void *conn, const char *name);
   int (*is_active) (void *dom);
@@ -73,6 +76,7 @@ load (struct diag *d)
   } symbols[] = {
     { "virConnectOpenAuth", &lv.open_auth },
     { "virConnectClose", &lv.close },
+    { "virConnectGetURI", &lv.uri },
     { "virDomainLookupByUUIDString", &lv.by_uuid },
     { "virDomainLookupByName", &lv.by_name },
     { "virDomainIsActive", &lv.is_active },
@@ -217,9 +221,10 @@ resolve_all (void *conn, struct source *s, struct diag *d)
   return 0;
 }
 
-int
-source_libvirt_volumes (struct source *s, const struct source_options *opts,
-                        struct diag *d)
+/* Volumes of a domain that comes from a file. */
+static int
+resolve_volumes (struct source *s, const struct source_options *opts,
+                 struct diag *d)
 {
   size_t i;
   void *conn;
@@ -242,12 +247,14 @@ int
 source_libvirt (struct source *s, const struct source_options *opts,
                 const char *name, struct diag *d)
 {
+  CLEANUP_FREE char *uri = NULL;
   void *conn = connect_libvirt (opts, d), *dom;
   char *xml = NULL;
   int r = -1;
 
   if (conn == NULL)
     return -1;
+  uri = lv.uri (conn);
   dom = lv.by_uuid (conn, name);
   if (dom == NULL)
     dom = lv.by_name (conn, name);
@@ -256,8 +263,7 @@ source_libvirt (struct source *s, const struct source_options *opts,
   if (xml == NULL)
     diag_error (d, "domain \"%s\": %s", name, lv.last_error ());
   else {
-    if (lv.is_active (dom) == 1 &&
-        !(opts->libvirt_uri && strncmp (opts->libvirt_uri, "test:", 5) == 0))
+    if (lv.is_active (dom) == 1 && !(uri && strncmp (uri, "test:", 5) == 0))
       diag_warn (d,
                  "domain \"%s\" is running: shut it down, or what is read "
                  "is not consistent",
@@ -272,5 +278,24 @@ source_libvirt (struct source *s, const struct source_options *opts,
   if (dom)
     lv.dom_free (dom);
   lv.close (conn);
-  return r == 0 ? source_add_refs (s, opts, NULL, NULL, d) : -1;
+  if (r == 0 && (r = source_add_refs (s, opts, NULL, NULL, d)) == -1)
+    diag_prefix (d, name);
+  return r;
+}
+
+int
+source_xml (struct source *s, const struct source_options *opts,
+            const char *file, struct diag *d)
+{
+  CLEANUP_FREE char *text = NULL;
+  struct container *c;
+  size_t len;
+
+  if (source_read (s, opts, file, &c, &text, &len, d) == -1)
+    return -1;
+  if (domain_parse (text, len, &s->machine, d) == -1 ||
+      resolve_volumes (s, opts, d) == -1 ||
+      source_add_refs (s, opts, c, file, d) == -1)
+    return diag_prefix (d, file);
+  return 0;
 }
