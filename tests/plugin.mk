@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 TESTS += test-plugin-disk.sh test-plugin-ova.sh test-plugin-remote.sh
-TESTS += test-plugin-server.sh
+TESTS += test-plugin-server.sh test-plugin-libvirt.sh
 EXTRA_DIST += plugin-servers.sh
 if HAVE_CMOCKA
 TESTS += test-plugin-vm
@@ -29,7 +29,9 @@ test_plugin_golden_LDFLAGS =
 test_plugin_golden_LDADD = $(JSON_C_LIBS) $(LIBXML2_LIBS) $(LIBARCHIVE_LIBS)
 EXTRA_DIST += $(srcdir)/plugin
 
-check_LTLIBRARIES = test-plugin-vddk.la
+check_LTLIBRARIES = test-plugin-vddk.la test-plugin-libvirt.la
 test_plugin_vddk_la_SOURCES = test-plugin-vddk.c
 test_plugin_vddk_la_CFLAGS = $(AM_CFLAGS) $(NBDKIT_CFLAGS)
 test_plugin_vddk_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
+test_plugin_libvirt_la_SOURCES = test-plugin-libvirt.c
+test_plugin_libvirt_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere

@@ -502,6 +502,7 @@ get_source (xmlNode *disk, struct disk_ref *ref, struct diag *d)
   }
   else if (strcmp (type, "block") == 0) {
     ref->kind = REF_PATH;
+    ref->block = true;
     ref->location = xml_attr (source, "dev");
   }
   else if (strcmp (type, "volume") == 0) {

@@ -28,6 +28,7 @@ struct disk_ref {
   char *location;
   char *pool;
   char *format;        /* as image_format gives it; NULL = by name */
+  bool block;          /* REF_PATH: a block device */
   bool gzip;           /* compressed as a whole */
   uint64_t chunk_size; /* > 0: LOCATION.000000000, ... */
   uint64_t capacity;   /* bytes; 0 = not known */
