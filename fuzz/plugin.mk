@@ -11,6 +11,7 @@ check_LTLIBRARIES = libfuzzplugin.la
 libfuzzplugin_la_SOURCES = \
 	../common/vm/vm.c \
 	$(v2v_parsers) \
+	../plugins/v2v/digest.c \
 	../plugins/v2v/manifest.c
 plugin_fuzz_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/common/vm \
 	-I$(top_srcdir)/plugins/v2v

@@ -538,25 +538,39 @@ get_source (xmlNode *disk, struct disk_ref *ref, struct diag *d)
   return 0;
 }
 
-/* virt-v2v's <checksum>.  We do not read whole disks before they are served;
- * who asked for that must not believe that it was done.
- */
+/* virt-v2v's <checksum>.  Its manual says that the default is "warn". */
 static int
-check_checksum (xmlNode *disk, struct diag *d)
+get_checksum (xmlNode *disk, struct checksum *c, struct diag *d)
 {
+  static const struct {
+    const char *word;
+    enum checksum_fail fail;
+  } fails[] = {
+    { "error", CHECKSUM_ERROR },
+    { "warn", CHECKSUM_WARN },
+    { "print", CHECKSUM_PRINT },
+    { "ignore", CHECKSUM_NONE },
+  };
   xmlNode *n = xml_child (disk, "checksum");
   CLEANUP_FREE char *fail = xml_attr (n, "fail");
+  size_t i = 1;
 
-  if (n == NULL || (fail && strcmp (fail, "ignore") == 0))
+  if (n == NULL)
     return 0;
-  if (fail && strcmp (fail, "error") == 0)
+  if (fail)
+    for (i = 0; i < V2V_ARRAY_SIZE (fails); ++i)
+      if (strcmp (fails[i].word, fail) == 0)
+        break;
+  if (i == V2V_ARRAY_SIZE (fails))
     return diag_error (d,
-                       "line %u: the disk's <checksum fail='error'> cannot "
-                       "be verified: check the disk yourself, then remove "
-                       "the element",
-                       xml_line (n));
-  diag_warn (d, "line %u: the disk's <checksum> is not verified", xml_line (n));
-  return 0;
+                       "line %u: checksum: fail=\"%.40s\" is none of error, "
+                       "warn, print and ignore",
+                       xml_line (n), fail);
+  c->fail = fails[i].fail;
+  c->line = xml_line (n);
+  if (take (&c->method, xml_attr (n, "method"), "checksum", d) == -1)
+    return -1;
+  return take (&c->text, xml_text (n), "checksum", d);
 }
 
 static int
@@ -572,7 +586,7 @@ get_disk (xmlNode *devices, xmlNode *n, struct machine *m, struct diag *d)
   if (device == NULL || strcmp (device, "disk") == 0 ||
       strcmp (device, "lun") == 0) {
     disk = machine_add_disk (m, &ref, d);
-    if (disk == NULL || check_checksum (n, d) == -1 ||
+    if (disk == NULL || get_checksum (n, &ref->checksum, d) == -1 ||
         get_source (n, ref, d) == -1)
       return -1;
     disk->controller = controller;

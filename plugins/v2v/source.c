@@ -12,6 +12,7 @@
 
 #include "container.h"
 #include "process.h"
+#include "source-checksum.h"
 #include "source-kinds.h"
 #include "source.h"
 #include "url.h"
@@ -93,6 +94,8 @@ source_open (const struct source_options *opts, struct diag *d)
     r = diag_error (d, "exactly one file is expected for this input");
   else
     r = kinds[input](s, opts, file, d);
+  if (r == 0 && opts->verify)
+    r = source_check_checksums (s, d);
   /* Servers start again when they are needed, after nbdkit has forked. */
   if (s->supervised)
     supervisor_stop ();
