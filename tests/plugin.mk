@@ -2,7 +2,7 @@
 
 TESTS += test-plugin-disk.sh test-plugin-ova.sh test-plugin-remote.sh
 TESTS += test-plugin-server.sh test-plugin-libvirt.sh
-TESTS += test-plugin-checksum.sh
+TESTS += test-plugin-checksum.sh test-plugin-children.sh
 EXTRA_DIST += plugin-servers.sh
 if HAVE_CMOCKA
 TESTS += test-plugin-vm
