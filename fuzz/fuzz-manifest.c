@@ -21,7 +21,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 
   if (manifest_parse ((const char *)data, size, &m, &d) == 0)
     for (i = 0; i < m.nr; ++i)
-      if (m.entries[i].name[0] == '\0' || m.entries[i].digest_len < 20)
+      if (m.entries[i].name[0] == '\0' || m.entries[i].digest.len < 20)
         abort ();
   manifest_free (&m);
   diag_clear (&d);

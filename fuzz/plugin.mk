@@ -12,19 +12,9 @@ libfuzzplugin_la_SOURCES = \
 	../common/vm/members.c \
 	../common/vm/vm.c \
 	../common/vm/vm-json.c \
-	../plugins/v2v/container.c \
-	../plugins/v2v/diag.c \
-	../plugins/v2v/domain.c \
-	../plugins/v2v/image.c \
-	../plugins/v2v/image-qcow2.c \
-	../plugins/v2v/image-vhd.c \
-	../plugins/v2v/image-vmdk.c \
-	../plugins/v2v/machine.c \
-	../plugins/v2v/manifest.c \
-	../plugins/v2v/ovf.c \
-	../plugins/v2v/vmdk.c \
-	../plugins/v2v/vmx.c \
-	../plugins/v2v/xml.c
+	$(v2v_parsers) \
+	../plugins/v2v/digest.c \
+	../plugins/v2v/manifest.c
 plugin_fuzz_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/common/vm \
 	-I$(top_srcdir)/plugins/v2v
 plugin_fuzz_libs = $(JSON_C_LIBS) $(LIBXML2_LIBS) $(LIBARCHIVE_LIBS) \

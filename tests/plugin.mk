@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 TESTS += test-plugin-disk.sh test-plugin-ova.sh test-plugin-remote.sh
+TESTS += test-plugin-server.sh test-plugin-libvirt.sh
+TESTS += test-plugin-checksum.sh test-plugin-children.sh
+EXTRA_DIST += plugin-servers.sh
 if HAVE_CMOCKA
 TESTS += test-plugin-vm
 check_PROGRAMS += test-plugin-vm
@@ -18,18 +21,7 @@ check_PROGRAMS += test-plugin-golden
 test_plugin_golden_SOURCES = \
 	test-plugin-golden.c \
 	$(vm_sources) \
-	../plugins/v2v/diag.c \
-	../plugins/v2v/domain.c \
-	../plugins/v2v/image.c \
-	../plugins/v2v/image-qcow2.c \
-	../plugins/v2v/image-vhd.c \
-	../plugins/v2v/image-vmdk.c \
-	../plugins/v2v/container.c \
-	../plugins/v2v/machine.c \
-	../plugins/v2v/ovf.c \
-	../plugins/v2v/vmdk.c \
-	../plugins/v2v/vmx.c \
-	../plugins/v2v/xml.c
+	$(v2v_parsers)
 test_plugin_golden_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/common/vm \
 	-I$(top_srcdir)/plugins/v2v
 test_plugin_golden_CFLAGS = $(ASAN_CFLAGS) $(JSON_C_CFLAGS) \
@@ -38,7 +30,9 @@ test_plugin_golden_LDFLAGS =
 test_plugin_golden_LDADD = $(JSON_C_LIBS) $(LIBXML2_LIBS) $(LIBARCHIVE_LIBS)
 EXTRA_DIST += $(srcdir)/plugin
 
-check_LTLIBRARIES = test-plugin-vddk.la
+check_LTLIBRARIES = test-plugin-vddk.la test-plugin-libvirt.la
 test_plugin_vddk_la_SOURCES = test-plugin-vddk.c
 test_plugin_vddk_la_CFLAGS = $(AM_CFLAGS) $(NBDKIT_CFLAGS)
 test_plugin_vddk_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
+test_plugin_libvirt_la_SOURCES = test-plugin-libvirt.c
+test_plugin_libvirt_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere

@@ -62,16 +62,7 @@ TESTS += test-target-roundtrip
 check_PROGRAMS += test-target-roundtrip
 endif
 test_target_roundtrip_SOURCES = test-target-roundtrip.c $(target_sources) \
-	../plugins/v2v/diag.c \
-	../plugins/v2v/domain.c \
-	../plugins/v2v/image.c \
-	../plugins/v2v/image-qcow2.c \
-	../plugins/v2v/image-vhd.c \
-	../plugins/v2v/image-vmdk.c \
-	../plugins/v2v/container.c \
-	../plugins/v2v/machine.c \
-	../plugins/v2v/vmdk.c \
-	../plugins/v2v/xml.c
+	$(v2v_parsers)
 test_target_roundtrip_CPPFLAGS = $(target_cppflags) \
 	-I$(top_srcdir)/plugins/v2v
 test_target_roundtrip_CFLAGS = $(target_cflags) $(CMOCKA_CFLAGS) \

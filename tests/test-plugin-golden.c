@@ -21,6 +21,8 @@ static const char *const kinds[] = {
   "file", "path", "blank", "volume", "nbd", "http", "ssh", "vddk",
 };
 
+static const char *const fails[] = { "", "error", "warn", "print" };
+
 static void
 warn (void *opaque, const char *message)
 {
@@ -85,6 +87,11 @@ describe (const char *name, const char *text, size_t len)
         fprintf (f, " chunks of %" PRIu64, ref->chunk_size);
       if (ref->capacity)
         fprintf (f, " capacity %" PRIu64, ref->capacity);
+      if (ref->checksum.fail)
+        fprintf (f, " checksum line %u %s %s \"%s\"", ref->checksum.line,
+                 fails[ref->checksum.fail],
+                 ref->checksum.method ? ref->checksum.method : "-",
+                 ref->checksum.text ? ref->checksum.text : "");
       fputc ('\n', f);
     }
   }

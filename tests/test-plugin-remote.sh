@@ -3,6 +3,7 @@
 # The plugin v2v with disks on servers: NBD, ssh, HTTPS with a login, VDDK (a
 # stand-in), and domains and volumes of libvirt.
 . "${V2V_SRCDIR:-.}/tests/functions.sh"
+. "$V2V_SRCDIR/tests/plugin-servers.sh"
 requires nbdcopy --version
 
 cd "$tmp" || exit 1
@@ -13,35 +14,6 @@ open('a.raw', 'wb').write(random.randbytes(6 << 20))
 PY
 qemu-img convert -f raw -O qcow2 a.raw a.qcow2 || skip_all "no qemu-img"
 qemu-img convert -f raw -O vmdk -o subformat=monolithicFlat a.raw flat.vmdk
-run_v2v () { timeout 60 "$V2V_BUILDDIR/run" nbdkit -U - v2v "$@"; }
-same () {
-    rm -f out.raw
-    run_v2v "$@" --run 'nbdcopy $uri out.raw' && cmp a.raw out.raw
-}
-refused () {
-    local reason=$1; shift
-    if run_v2v "$@" --run 'nbdinfo $uri' >refused.out 2>&1; then
-        cat refused.out; return 1
-    fi
-    grep -F -- "$reason" refused.out || { cat refused.out; return 1; }
-}
-free_port () {
-    "$PYTHON_NBD" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-wait_port () {
-    "$PYTHON_NBD" - $1 <<'PY'
-import socket, sys, time
-for i in range(200):
-    try:
-        socket.create_connection(('127.0.0.1', int(sys.argv[1]))).close()
-        break
-    except OSError:
-        time.sleep(0.05)
-else:
-    sys.exit('nothing listens')
-PY
-}
-
 # NBD.
 start_nbdkit nbd.sock file a.raw
 check "an NBD URI" same "nbd+unix:///?socket=$tmp/nbd.sock"
@@ -50,7 +22,7 @@ cat > nbd.xml <<XML
 XML
 check "libvirt XML with an NBD disk" same nbd.xml
 sed "s/type='raw'/type='qcow2'/" nbd.xml > nbdq.xml
-check "qcow2 over NBD is refused" refused "only raw" nbdq.xml
+check "a raw disk that is said to be qcow2" refused "not a qcow2" nbdq.xml
 check "nbd+ssh is no NBD URI for us" refused "only nbd" "nbd+ssh://-oProxyCommand=touch%20pwned/"
 check "nothing ran" test ! -e pwned
 check "a server that is not there" refused "cannot be opened" \
@@ -72,21 +44,7 @@ printf 'scsi0:0.fileName = "/etc/passwd"\n' > out.vmx
 check "a VMX with a disk elsewhere" refused "outside of" out.vmx
 
 # ssh.
-if command -v /usr/sbin/sshd >/dev/null && [ "$(id -u)" = 0 ]; then
-    port=$(free_port)
-    ssh-keygen -q -N '' -t ed25519 -f host
-    ssh-keygen -q -N '' -t rsa -m PEM -f id
-    printf '%s\n' "Port $port" 'ListenAddress 127.0.0.1' "HostKey $tmp/host" \
-        "AuthorizedKeysFile $tmp/id.pub" 'StrictModes no' 'UsePAM no' \
-        'PermitRootLogin yes' "PidFile $tmp/sshd.pid" \
-        'Subsystem sftp internal-sftp' > sshd_config
-    echo "[127.0.0.1]:$port $(cut -d' ' -f1,2 host.pub)" > known
-    mkdir -p /run/sshd
-    /usr/sbin/sshd -D -f "$tmp/sshd_config" -E "$tmp/sshd.log" &
-    cleanup_fn "kill $! 2>/dev/null"
-    wait_port $port
-    ssh=(known-hosts=known identity=id)
-    url=ssh://root@127.0.0.1:$port$tmp
+if start_sshd; then
     check "a raw disk over ssh" same $url/a.raw "${ssh[@]}"
     check "a VMX over ssh" same $url/x.vmx "${ssh[@]}"
     printf 'scsi0:0.fileName = "gone.vmdk"\n' > gone.vmx
@@ -112,68 +70,9 @@ else
     skip "ssh" "needs root and sshd"
 fi
 
-# HTTPS with ranges; /folder wants the cookie of a login, which is good for
-# 20 requests only.
-openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem \
-    -days 30 -subj /CN=localhost -addext subjectAltName=DNS:localhost \
-    2>/dev/null
-cat > server.py <<'PY'
-import base64, http.server, os, ssl, sys, threading
-lock = threading.Lock()
-left = {}
-class H(http.server.BaseHTTPRequestHandler):
-    protocol_version = 'HTTP/1.1'
-    def log_message(self, *a): pass
-    def say(self, code, headers={}, body=b''):
-        self.send_response(code)
-        for k, v in headers.items(): self.send_header(k, v)
-        self.send_header('Content-Length', str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def do_HEAD(self): self.do_GET(False)
-    def do_GET(self, body=True):
-        with open('requests', 'a') as f: f.write(self.path + '\n')
-        if self.path == '/login':
-            want = 'Basic ' + base64.b64encode(b'me:se cret').decode()
-            if self.headers.get('Authorization') != want:
-                return self.say(401)
-            with lock:
-                c = 'session%d' % len(left)
-                left[c] = 20
-            open('logins', 'a').write(c + '\n')
-            return self.say(200, {'Set-Cookie': 'key=' + c})
-        if self.path.startswith('/folder'):
-            c = (self.headers.get('Cookie') or '').replace('key=', '')
-            with lock:
-                ok = left.get(c, 0) > 0
-                if ok: left[c] -= 1
-            if not ok: return self.say(403)
-        elif self.path != '/a.raw':
-            return self.say(404)
-        data = open('a.raw', 'rb').read()
-        h = {'Accept-Ranges': 'bytes'}
-        r = self.headers.get('Range')
-        if not body:
-            self.send_response(200)
-            self.send_header('Accept-Ranges', 'bytes')
-            self.send_header('Content-Length', str(len(data)))
-            self.end_headers()
-        elif r:
-            a, b = r[6:].split('-')
-            h['Content-Range'] = 'bytes %s-%s/%d' % (a, b, len(data))
-            self.say(206, h, data[int(a):int(b) + 1])
-        else:
-            self.say(200, h, data)
-s = http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), H)
-c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-c.load_cert_chain('cert.pem', 'key.pem')
-s.socket = c.wrap_socket(s.socket, server_side=True)
-s.serve_forever()
-PY
-port=$(free_port)
-"$PYTHON_NBD" server.py $port 2>server.log & cleanup_fn "kill $! 2>/dev/null"
-wait_port $port
+# HTTPS.
 printf 'se cret\n' > password
+start_https
 check "a raw disk over HTTPS" same https://localhost:$port/a.raw cainfo=cert.pem
 check "an unknown certificate" refused "" https://localhost:$port/a.raw
 check "unless that is asked for" same https://localhost:$port/a.raw sslverify=no

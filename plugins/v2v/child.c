@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Supervised servers.
- *
- * One thread, the supervisor, forks all of them: PR_SET_PDEATHSIG is sent
- * when the *thread* that forked ends, and nbdkit's connection threads end
- * long before nbdkit.  The supervisor also reads the children's standard
- * error, line by line, so that what they complain about can be told.
+/* Servers that we start: a process, its listening socket, and the connections
+ * to it.
  *
  * A child gets its listening socket as descriptor 3.  We connect as often as
  * there will be connections before it has even started (the backlog takes
@@ -14,357 +10,47 @@
  * lost, the whole child is replaced and its connections are claimed anew
  * ("generation").
  *
- * What a child may do is limited: address space, no core files, no writing
- * of files, its own process group (so that ^C does not kill it before us),
- * SIGKILL when we die.
+ * A child may stand on another one, its upstream, of which it inherits a
+ * connection.  When it is replaced the upstream is too, if that still is the
+ * one which it had.
  *
- * Locks: sup.lock protects sup.*, and of each child pid, err_fd, line.
- * child->lock protects the rest of a child and is taken before sup.lock.
+ * Lock: child->lock protects what is below it.  It is taken before the lock
+ * of the upstream, and that before the supervisor's.
  */
 
 #include <config.h>
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/eventfd.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "child.h"
+#include "process.h"
 #include "v2v-utils.h"
 
-#define MAX_LINE 512
-#define MAX_FDS 4200
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_LAST_MS 5000
 
 struct child {
-  /* Constant. */
-  char *name;
-  char **argv, **envp;
-  char *listen_pid; /* in envp: where the child writes its id */
-  int *fds, *rewind_fds;
-  size_t nr_fds, nr_rewind_fds;
+  struct process process; /* its fds: under lock; the rest is constant */
+  bool added;             /* the supervisor knows the process */
   unsigned nr_connections;
-  uint64_t memory;
+  struct child *upstream; /* or NULL */
+  unsigned upstream_index, upstream_fd;
 
   pthread_mutex_t lock;
   unsigned generation; /* 0 = never started */
-  int *socks;          /* connected, not yet claimed; -1 */
-  unsigned failures;   /* since it last worked */
-
-  /* Under sup.lock. */
-  pid_t pid; /* 0 = not running */
-  int err_fd;
-  char line[MAX_LINE], last[MAX_LINE];
-  size_t line_len;
-  int listen_fd; /* of a start that is asked for */
-  bool start, started;
-  int start_errno;
-  struct child *next;
+  unsigned upstream_generation;
+  int *socks;        /* connected, not yet claimed; -1 */
+  unsigned failures; /* since it last worked */
 };
-
-static struct {
-  pthread_mutex_t lock;
-  pthread_cond_t cond; /* a start was done */
-  pthread_t thread;
-  bool running, quit;
-  int wake;
-  void (*log) (const char *message);
-  struct child *children;
-} sup = {
-  .lock = PTHREAD_MUTEX_INITIALIZER,
-  .cond = PTHREAD_COND_INITIALIZER,
-  .wake = -1,
-};
-
-static void
-wake_supervisor (void)
-{
-  uint64_t one = 1;
-
-  /* Cannot fail: the counter would need 2^64 starts. */
-  if (write (sup.wake, &one, sizeof one) == -1)
-    return;
-}
-
-/*--------------------------------------------------------------------
- * The child's side of the fork: async-signal-safe calls only.
- */
-static void
-write_number (char *p, unsigned long n)
-{
-  char digits[24];
-  int i = 0;
-
-  do
-    digits[i++] = '0' + n % 10;
-  while ((n /= 10) > 0);
-  while (i > 0)
-    *p++ = digits[--i];
-  *p = '\0';
-}
-
-static void
-limit (int resource, rlim_t value)
-{
-  struct rlimit r = { value, value }, now;
-
-  if (getrlimit (resource, &now) == 0 && now.rlim_max != RLIM_INFINITY &&
-      now.rlim_max < value)
-    r.rlim_cur = r.rlim_max = now.rlim_max;
-  setrlimit (resource, &r);
-}
-
-static void __attribute__ ((noreturn))
-run_child (struct child *c, pid_t parent, int err_fd)
-{
-  static const char failed[] = "cannot be started: is it installed?\n";
-  size_t i;
-  sigset_t none;
-  int null, fd;
-
-  prctl (PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid () != parent)
-    _exit (127);
-  setpgid (0, 0);
-  sigemptyset (&none);
-  pthread_sigmask (SIG_SETMASK, &none, NULL);
-
-  /* First out of the way, then into place: 3 is the socket. */
-  for (i = 0; i <= c->nr_fds; ++i) {
-    fd = fcntl (i == 0 ? c->listen_fd : c->fds[i - 1], F_DUPFD,
-                (int)c->nr_fds + 64);
-    if (fd == -1)
-      _exit (126);
-    c->fds[c->nr_fds + i] = fd;
-  }
-  err_fd = fcntl (err_fd, F_DUPFD, (int)c->nr_fds + 64);
-  null = open ("/dev/null", O_RDWR);
-  if (null == -1 || err_fd == -1 || dup2 (null, 0) == -1 ||
-      dup2 (null, 1) == -1 || dup2 (err_fd, 2) == -1)
-    _exit (126);
-  for (i = 0; i <= c->nr_fds; ++i)
-    if (dup2 (c->fds[c->nr_fds + i], 3 + (int)i) == -1)
-      _exit (126);
-  fd = 4 + (int)c->nr_fds;
-#ifdef SYS_close_range
-  if (syscall (SYS_close_range, fd, ~0U, 0) == -1)
-#endif
-    for (; fd < MAX_FDS + 2000; ++fd)
-      close (fd);
-
-  limit (RLIMIT_CORE, 0);
-  if (c->memory) {
-    limit (RLIMIT_FSIZE, 0);
-    signal (SIGXFSZ, SIG_IGN);
-    limit (RLIMIT_AS, c->memory);
-  }
-  if (c->listen_pid)
-    write_number (c->listen_pid, getpid ());
-  execvpe (c->argv[0], c->argv, c->envp);
-  if (write (2, failed, sizeof failed - 1) == -1)
-    _exit (125);
-  _exit (127);
-}
-
-/* In the supervisor, sup.lock held. */
-static void
-start_child (struct child *c)
-{
-  pid_t parent = getpid (), pid;
-  int p[2];
-  size_t i;
-
-  c->start = false;
-  c->started = true;
-  c->start_errno = 0;
-  c->line_len = 0;
-  c->last[0] = '\0';
-  for (i = 0; i < c->nr_rewind_fds; ++i)
-    lseek (c->rewind_fds[i], 0, SEEK_SET);
-  if (pipe2 (p, O_CLOEXEC | O_NONBLOCK) == -1) {
-    c->start_errno = errno;
-    return;
-  }
-  pid = fork ();
-  if (pid == 0)
-    run_child (c, parent, p[1]);
-  close (p[1]);
-  if (pid == -1) {
-    c->start_errno = errno;
-    close (p[0]);
-    return;
-  }
-  c->pid = pid;
-  c->err_fd = p[0];
-}
-
-/*--------------------------------------------------------------------
- * The supervisor.
- */
-static void
-end_line (struct child *c)
-{
-  char message[MAX_LINE + 64];
-
-  if (c->line_len == 0)
-    return;
-  c->line[c->line_len] = '\0';
-  memcpy (c->last, c->line, c->line_len + 1);
-  c->line_len = 0;
-  snprintf (message, sizeof message, "%.40s: %s", c->name, c->last);
-  if (sup.log)
-    sup.log (message);
-}
-
-static void
-read_errors (struct child *c)
-{
-  char buf[1024];
-  ssize_t n, i;
-
-  while ((n = read (c->err_fd, buf, sizeof buf)) > 0)
-    for (i = 0; i < n; ++i)
-      if (buf[i] == '\n')
-        end_line (c);
-      else if (c->line_len < sizeof c->line - 1)
-        c->line[c->line_len++] = (unsigned char)buf[i] < ' ' ? ' ' : buf[i];
-  if (n == 0) {
-    end_line (c);
-    close (c->err_fd);
-    c->err_fd = -1;
-  }
-}
-
-static void *
-supervise (void *opaque)
-{
-  (void)opaque;
-  pthread_mutex_lock (&sup.lock);
-  while (!sup.quit) {
-    struct child *c;
-    struct pollfd *p;
-    size_t n = 1, i;
-    uint64_t count;
-
-    for (c = sup.children; c; c = c->next)
-      n += c->err_fd >= 0;
-    p = calloc (n, sizeof *p);
-    if (p == NULL)
-      n = 0;
-    else {
-      p[0] = (struct pollfd){ .fd = sup.wake, .events = POLLIN };
-      n = 1;
-      for (c = sup.children; c; c = c->next)
-        if (c->err_fd >= 0)
-          p[n++] = (struct pollfd){ .fd = c->err_fd, .events = POLLIN };
-    }
-    pthread_mutex_unlock (&sup.lock);
-    if (poll (p, n, n ? -1 : 100) == -1 && errno != EINTR)
-      poll (NULL, 0, 100);
-    pthread_mutex_lock (&sup.lock);
-    if (read (sup.wake, &count, sizeof count) == -1)
-      count = 0;
-    for (i = 1; i < n; ++i)
-      if (p[i].revents)
-        /* It may have been closed, or be another's meanwhile; reading does
-         * not block.
-         */
-        for (c = sup.children; c; c = c->next)
-          if (c->err_fd == p[i].fd)
-            read_errors (c);
-    free (p);
-    for (c = sup.children; c; c = c->next)
-      if (c->start) {
-        start_child (c);
-        pthread_cond_broadcast (&sup.cond);
-      }
-  }
-  pthread_mutex_unlock (&sup.lock);
-  return NULL;
-}
-
-int
-supervisor_start (void (*log) (const char *message))
-{
-  sigset_t all, old;
-  int r;
-
-  sup.log = log;
-  sup.quit = false;
-  sup.wake = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (sup.wake == -1)
-    return -1;
-  sigfillset (&all);
-  pthread_sigmask (SIG_SETMASK, &all, &old);
-  r = pthread_create (&sup.thread, NULL, supervise, NULL);
-  pthread_sigmask (SIG_SETMASK, &old, NULL);
-  if (r != 0) {
-    close (sup.wake);
-    sup.wake = -1;
-    errno = r;
-    return -1;
-  }
-  sup.running = true;
-  return 0;
-}
-
-/* sup.lock held. */
-static void
-end_child (struct child *c)
-{
-  if (c->pid > 0) {
-    kill (c->pid, SIGKILL);
-    while (waitpid (c->pid, NULL, 0) == -1 && errno == EINTR)
-      ;
-    c->pid = 0;
-  }
-  if (c->err_fd >= 0) {
-    read_errors (c);
-    if (c->err_fd >= 0) {
-      end_line (c);
-      close (c->err_fd);
-    }
-    c->err_fd = -1;
-  }
-}
-
-void
-supervisor_stop (void)
-{
-  struct child *c;
-
-  if (!sup.running)
-    return;
-  pthread_mutex_lock (&sup.lock);
-  sup.quit = true;
-  for (c = sup.children; c; c = c->next)
-    end_child (c);
-  pthread_cond_broadcast (&sup.cond);
-  pthread_mutex_unlock (&sup.lock);
-  wake_supervisor ();
-  pthread_join (sup.thread, NULL);
-  close (sup.wake);
-  sup.wake = -1;
-  sup.running = false;
-}
-
-/*--------------------------------------------------------------------*/
 
 static void
 free_strings (char **p)
@@ -447,41 +133,42 @@ struct child *
 child_new (const struct child_config *cfg)
 {
   struct child *c = calloc (1, sizeof *c);
+  struct process *p;
   size_t n;
   unsigned i;
 
   if (c == NULL)
     return NULL;
+  p = &c->process;
   pthread_mutex_init (&c->lock, NULL);
-  c->err_fd = c->listen_fd = -1;
-  c->nr_connections = cfg->nr_connections;
-  c->memory = cfg->memory;
-  c->name = strdup (cfg->name);
-  c->argv = copy_strings (cfg->argv, 0, &n);
-  c->envp = child_environment (cfg->activation, cfg->no_proxy, &c->listen_pid);
-  /* The second half is the child's scratch space. */
-  c->fds = calloc (2 * cfg->nr_fds + 1, sizeof *c->fds);
-  c->rewind_fds = calloc (cfg->nr_rewind_fds + 1, sizeof *c->rewind_fds);
+  c->upstream = cfg->upstream;
+  c->upstream_index = cfg->upstream_index;
+  c->upstream_fd = cfg->upstream_fd;
+  p->memory = cfg->memory;
+  p->name = strdup (cfg->name);
+  p->argv = copy_strings (cfg->argv, 0, &n);
+  p->envp = child_environment (cfg->activation, cfg->no_proxy, &p->listen_pid);
+  p->fds = calloc (2 * cfg->nr_fds + 1, sizeof *p->fds);
+  p->rewind_fds = calloc (cfg->nr_rewind_fds + 1, sizeof *p->rewind_fds);
   c->socks = calloc (cfg->nr_connections + 1, sizeof *c->socks);
-  if (c->name == NULL || c->argv == NULL || c->envp == NULL || c->fds == NULL ||
-      c->socks == NULL || c->rewind_fds == NULL) {
+  if (p->name == NULL || p->argv == NULL || p->envp == NULL || p->fds == NULL ||
+      c->socks == NULL || p->rewind_fds == NULL) {
     child_free (c);
     errno = ENOMEM;
     return NULL;
   }
-  c->nr_fds = cfg->nr_fds;
-  c->nr_rewind_fds = cfg->nr_rewind_fds;
+  c->nr_connections = cfg->nr_connections;
+  p->nr_fds = cfg->nr_fds;
+  p->nr_rewind_fds = cfg->nr_rewind_fds;
   if (cfg->nr_fds)
-    memcpy (c->fds, cfg->fds, cfg->nr_fds * sizeof *c->fds);
+    memcpy (p->fds, cfg->fds, cfg->nr_fds * sizeof *p->fds);
   if (cfg->nr_rewind_fds)
-    memcpy (c->rewind_fds, cfg->rewind_fds,
-            cfg->nr_rewind_fds * sizeof *c->rewind_fds);
+    memcpy (p->rewind_fds, cfg->rewind_fds,
+            cfg->nr_rewind_fds * sizeof *p->rewind_fds);
   for (i = 0; i < c->nr_connections; ++i)
     c->socks[i] = -1;
-  pthread_mutex_lock (&sup.lock);
-  c->next = sup.children;
-  sup.children = c;
-  pthread_mutex_unlock (&sup.lock);
+  process_add (p);
+  c->added = true;
   return c;
 }
 
@@ -500,26 +187,21 @@ close_socks (struct child *c)
 void
 child_free (struct child *c)
 {
-  struct child **p;
+  struct process *p;
 
   if (c == NULL)
     return;
-  pthread_mutex_lock (&sup.lock);
-  for (p = &sup.children; *p; p = &(*p)->next)
-    if (*p == c) {
-      *p = c->next;
-      break;
-    }
-  end_child (c);
-  pthread_mutex_unlock (&sup.lock);
+  p = &c->process;
+  if (c->added)
+    process_remove (p);
   if (c->socks)
     close_socks (c);
-  free_strings (c->argv);
-  free_strings (c->envp);
-  free (c->fds);
-  free (c->rewind_fds);
+  free_strings (p->argv);
+  free_strings (p->envp);
+  free (p->fds);
+  free (p->rewind_fds);
   free (c->socks);
-  free (c->name);
+  free (p->name);
   pthread_mutex_destroy (&c->lock);
   free (c);
 }
@@ -572,71 +254,50 @@ out:
   return r;
 }
 
-/* Sleep, unless the supervisor is told to stop.  sup.lock is not held. */
+/* Wait before the next start.  False if the server shuts down. */
 static bool
 backoff (unsigned failures)
 {
-  struct timespec t;
   unsigned ms = BACKOFF_FIRST_MS, i;
-  bool quit;
 
   for (i = 1; i < failures && ms < BACKOFF_LAST_MS; ++i)
     ms *= 2;
-  ms = V2V_MIN (ms, BACKOFF_LAST_MS);
-  clock_gettime (CLOCK_REALTIME, &t);
-  t.tv_sec += ms / 1000;
-  t.tv_nsec += (ms % 1000) * 1000000L;
-  if (t.tv_nsec >= 1000000000L) {
-    t.tv_nsec -= 1000000000L;
-    t.tv_sec++;
-  }
-  pthread_mutex_lock (&sup.lock);
-  while (!sup.quit &&
-         pthread_cond_timedwait (&sup.cond, &sup.lock, &t) != ETIMEDOUT)
-    ;
-  quit = sup.quit;
-  pthread_mutex_unlock (&sup.lock);
-  return !quit;
+  return supervisor_sleep (V2V_MIN (ms, BACKOFF_LAST_MS));
 }
 
 /* c->lock held. */
 static int
 restart (struct child *c, char **error)
 {
-  int fd, e;
+  int fd, up = -1, r, e;
 
-  pthread_mutex_lock (&sup.lock);
-  end_child (c);
-  pthread_mutex_unlock (&sup.lock);
+  process_end (&c->process);
   close_socks (c);
   if (c->failures > 0 && !backoff (c->failures))
-    return failed (error, "%s: the server is shutting down", c->name);
+    return failed (error, "%s: the server is shutting down", c->process.name);
   c->failures++;
+  if (c->upstream) {
+    up = child_connect (c->upstream, c->upstream_index, c->upstream_generation,
+                        &c->upstream_generation, error);
+    if (up == -1)
+      return -1;
+    c->process.fds[c->upstream_fd] = up;
+  }
   fd = make_sockets (c, error);
-  if (fd == -1) {
-    close_socks (c);
-    return -1;
+  r = fd == -1 ? -1 : process_start (&c->process, fd);
+  e = errno;
+  if (fd != -1)
+    close (fd);
+  if (up != -1) {
+    close (up);
+    c->process.fds[c->upstream_fd] = -1;
   }
-  pthread_mutex_lock (&sup.lock);
-  if (!sup.running || sup.quit)
-    e = ESHUTDOWN;
-  else {
-    c->listen_fd = fd;
-    c->started = false;
-    c->start = true;
-    wake_supervisor ();
-    while (!c->started && !sup.quit)
-      pthread_cond_wait (&sup.cond, &sup.lock);
-    e = c->started ? c->start_errno : ESHUTDOWN;
-    c->start = false;
-    c->listen_fd = -1;
-  }
-  pthread_mutex_unlock (&sup.lock);
-  close (fd);
-  if (e) {
+  if (r == -1) {
     close_socks (c);
+    if (fd == -1)
+      return -1;
     errno = e;
-    return failed (error, "%s: cannot be started: %m", c->name);
+    return failed (error, "%s: cannot be started: %m", c->process.name);
   }
   c->generation++;
   return 0;
@@ -665,22 +326,32 @@ child_works (struct child *c)
   ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&c->lock);
 
   c->failures = 0;
+  if (c->upstream)
+    child_works (c->upstream);
+}
+
+bool
+child_upstream_lost (struct child *c)
+{
+  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&c->lock);
+
+  if (c->upstream == NULL)
+    return false;
+  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&c->upstream->lock);
+  return c->upstream->generation != c->upstream_generation ||
+         process_ended (&c->upstream->process);
 }
 
 char *
 child_last_words (struct child *c)
 {
-  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&sup.lock);
+  char *words;
 
-  if (c->err_fd >= 0)
-    read_errors (c);
-  return strdup (c->last);
-}
-
-int
-child_pid (struct child *c)
-{
-  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&sup.lock);
-
-  return c->pid;
+  if (c->upstream) {
+    words = child_last_words (c->upstream);
+    if (words && words[0])
+      return words;
+    free (words);
+  }
+  return process_last_words (&c->process);
 }

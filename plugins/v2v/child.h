@@ -11,13 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The thread that starts children and reads what they print.  Must be called
- * after nbdkit has forked.  LOG gets each line that a child prints, and may
- * be called from that thread.  0, or -1 and errno.
- */
-extern int supervisor_start (void (*log) (const char *message));
-/* Kill all children and end the thread.  Idempotent. */
-extern void supervisor_stop (void);
+struct child;
 
 struct child_config {
   const char *name; /* in messages */
@@ -31,9 +25,12 @@ struct child_config {
   uint64_t memory;         /* RLIMIT_AS, bytes, and no writing of
                                    files; 0 = neither */
   bool no_proxy;           /* drop https_proxy and its like */
+  /* FDS[upstream_fd] becomes connection UPSTREAM_INDEX of this child, which
+   * must be freed later; NULL = it stands alone.
+   */
+  struct child *upstream;
+  unsigned upstream_index, upstream_fd;
 };
-
-struct child;
 
 /* Everything is copied; the descriptors stay the caller's. */
 extern struct child *child_new (const struct child_config *cfg);
@@ -50,9 +47,11 @@ extern int child_connect (struct child *c, unsigned i, unsigned bad,
                           unsigned *generation, char **error);
 /* The connection works: the next failure starts without backoff. */
 extern void child_works (struct child *c);
-/* The last line that the server printed; "" if none.  The caller frees. */
+/* The last line that the server, rather its upstream, printed; "" if none.
+ * The caller frees.
+ */
 extern char *child_last_words (struct child *c);
-/* The process, for tests; 0 if it is not running. */
-extern int child_pid (struct child *c);
+/* It stands on a child that has gone: an error that it reports may be that. */
+extern bool child_upstream_lost (struct child *c);
 
 #endif /* V2V_CHILD_H */

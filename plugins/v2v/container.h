@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /* Where the files of a source lie: a directory or an archive.  Whatever a
- * document or an image names is looked up here and nowhere else.
+ * document or an image names is looked up here and nowhere else.  A
+ * container's blobs have its descriptors, which stay open until
+ * container_free.
  */
 
 #ifndef V2V_CONTAINER_H
@@ -11,15 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "blob.h"
 #include "diag.h"
-
-/* A range of bytes of an open file.  The descriptor belongs to the
- * container and stays open until container_free.
- */
-struct blob {
-  int fd;
-  uint64_t offset, size;
-};
 
 struct container;
 
@@ -69,16 +64,6 @@ container_copy (struct container *c, const struct blob *parts, size_t nr,
 /* Copy B into a temporary file that holds nothing else. */
 extern int container_copy_alone (struct container *c, const struct blob *b,
                                  struct blob *r, struct diag *d);
-
-/* Read all of a document into *TEXT (NUL-terminated), at most LIMIT bytes. */
-extern int blob_read_all (const struct blob *b, size_t limit, char **text,
-                          size_t *len, struct diag *d);
-/* Read exactly LEN bytes at OFFSET; false if they are not there. */
-extern bool
-blob_pread (const struct blob *b, void *buf, size_t len, uint64_t offset);
-/* The blob of an open file or block device. */
-extern int
-blob_from_fd (int fd, const char *name, struct blob *r, struct diag *d);
 
 /* The container takes over FD and closes it at the end. */
 extern int container_adopt (struct container *c, int fd);

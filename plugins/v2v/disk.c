@@ -3,7 +3,9 @@
 /* Disks: a plan's segments read from files and from the child's exports.
  *
  * All nodes of one disk are exports "0", "1", ... of one
- * qemu-storage-daemon, each read over a connection of its own.
+ * qemu-storage-daemon, each read over a connection of its own.  An image
+ * that lies on a server (the file -1 of its plan) is read through SERVER: by
+ * us over its first connection, by the daemon over the second.
  *
  * Locks: LOCK protects size and size_known; everything else is constant.
  */
@@ -31,6 +33,8 @@ struct disk {
   char *name;
   struct plan plan;
   bool has_plan;
+  struct disk *server; /* or NULL */
+  struct blob_server as_blob;
   struct child *child; /* or NULL */
   struct remote **remotes;
   size_t nr_remotes;
@@ -68,6 +72,7 @@ disk_free (struct disk *d)
     remote_free (d->remotes[i]);
   free (d->remotes);
   child_free (d->child);
+  disk_free (d->server);
   plan_free (&d->plan);
   pthread_mutex_destroy (&d->lock);
   free (d->name);
@@ -110,6 +115,12 @@ make_daemon (struct disk *d)
 
   if (!ok)
     return -1;
+  for (i = 0; d->server && i < d->plan.nr_fds; ++i)
+    if (d->plan.fds[i] == -1) {
+      cfg.upstream = d->server->child;
+      cfg.upstream_index = 1;
+      cfg.upstream_fd = i;
+    }
   argv[k++] = strdup ("qemu-storage-daemon");
   for (i = 0; i < d->plan.nr_refs; ++i) {
     argv[k++] = strdup ("--blockdev");
@@ -152,14 +163,16 @@ make_daemon (struct disk *d)
 }
 
 struct disk *
-disk_new_plan (const char *name, struct plan *plan)
+disk_new_server_plan (const char *name, struct plan *plan, struct disk *server)
 {
   struct disk *d = new_disk (name);
 
   if (d == NULL) {
     plan_free (plan);
+    disk_free (server);
     return NULL;
   }
+  d->server = server;
   d->plan = *plan;
   memset (plan, 0, sizeof *plan);
   d->has_plan = d->size_known = d->seekable = true;
@@ -170,6 +183,12 @@ disk_new_plan (const char *name, struct plan *plan)
     return NULL;
   }
   return d;
+}
+
+struct disk *
+disk_new_plan (const char *name, struct plan *plan)
+{
+  return disk_new_server_plan (name, plan, NULL);
 }
 
 struct disk *
@@ -201,13 +220,36 @@ disk_new_uri (const char *uri)
   return d;
 }
 
-/*--------------------------------------------------------------------*/
-
-bool
-disk_is_local (const struct disk *d)
+void
+disk_rest (struct disk *d)
 {
-  return d->has_plan;
+  size_t i;
+
+  for (i = 0; i < d->nr_remotes; ++i)
+    remote_rest (d->remotes[i]);
+  if (d->server)
+    disk_rest (d->server);
 }
+
+static int
+pread_blob (void *opaque, void *buf, size_t count, uint64_t offset)
+{
+  return disk_pread (opaque, buf, count, offset);
+}
+
+int
+disk_blob (struct disk *d, struct blob *b)
+{
+  uint64_t size;
+
+  if (disk_size (d, &size) == -1)
+    return -1;
+  d->as_blob = (struct blob_server){ .pread = pread_blob, .opaque = d };
+  *b = (struct blob){ .fd = -1, .size = size, .server = &d->as_blob };
+  return 0;
+}
+
+/*--------------------------------------------------------------------*/
 
 int
 disk_size (struct disk *d, uint64_t *size)
@@ -264,7 +306,9 @@ disk_pread (struct disk *d, void *buf, size_t count, uint64_t offset)
       memset (p, 0, n);
       break;
     case SEGMENT_FILE:
-      if (pread_file (d->plan.fds[s->index], p, n, at) == -1)
+      if (d->plan.fds[s->index] == -1
+            ? disk_pread (d->server, p, n, at) == -1
+            : pread_file (d->plan.fds[s->index], p, n, at) == -1)
         return -1;
       break;
     case SEGMENT_NODE:
@@ -282,7 +326,7 @@ disk_pread (struct disk *d, void *buf, size_t count, uint64_t offset)
 bool
 disk_can_cache (const struct disk *d)
 {
-  return d->has_plan && d->plan.nr_nodes == 0;
+  return d->has_plan && d->plan.nr_nodes == 0 && d->server == NULL;
 }
 
 int
@@ -393,6 +437,10 @@ disk_extents (struct disk *d, uint64_t count, uint64_t offset, bool one,
       r = fn (opaque, offset, len, true, true);
       break;
     case SEGMENT_FILE:
+      if (d->plan.fds[s->index] == -1) {
+        r = fn (opaque, offset, len, false, false);
+        break;
+      }
       r = file_extents (d, d->plan.fds[s->index], at, len, offset, one, fn,
                         opaque);
       break;

@@ -18,11 +18,23 @@ struct disk;
  * messages.  Nothing is started before the first use.  NULL and errno.
  */
 extern struct disk *disk_new_plan (const char *name, struct plan *plan);
+/* The same for an image in the disk SERVER (of disk_new_child, with a child
+ * of two connections), which moves into it too.
+ */
+extern struct disk *
+disk_new_server_plan (const char *name, struct plan *plan, struct disk *server);
 /* All of the default export of a server: takes over CHILD. */
 extern struct disk *
 disk_new_child (const char *name, struct child *child, const char *export);
 extern struct disk *disk_new_uri (const char *uri);
 extern void disk_free (struct disk *d);
+
+/* Close connections until the next use: the process may fork. */
+extern void disk_rest (struct disk *d);
+/* The disk as something that parsers read, as long as D lives.  0, or -1 and
+ * errno.
+ */
+extern int disk_blob (struct disk *d, struct blob *b);
 
 /* All may be called from any number of threads; 0, or -1 and errno (the
  * reason has been logged).  Ranges lie inside the disk.
@@ -41,7 +53,5 @@ disk_extents (struct disk *d, uint64_t count, uint64_t offset, bool one,
               void *opaque);
 /* disk_cache does something. */
 extern bool disk_can_cache (const struct disk *d);
-/* The size is known without starting anything. */
-extern bool disk_is_local (const struct disk *d);
 
 #endif /* V2V_DISK_H */

@@ -19,8 +19,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "image.h"
+#include "image-format.h"
 #include "machine.h"
+#include "url.h"
 #include "v2v-utils.h"
 #include "xml.h"
 
@@ -401,22 +402,6 @@ boot_order (xmlNode *n)
   return s && whole_number (s, &v) && v <= 65536 ? (int)v : 0;
 }
 
-/* %XX for whatever is special in the path of a URL; "/" stays. */
-static char *
-quote_path (const char *s)
-{
-  char *r = malloc (3 * strlen (s) + 1), *p = r;
-
-  for (; r && *s; ++s)
-    if (isalnum ((unsigned char)*s) || strchr ("/-._~", *s))
-      *p++ = *s;
-    else
-      p += sprintf (p, "%%%02X", (unsigned char)*s);
-  if (r)
-    *p = '\0';
-  return r;
-}
-
 static int
 network_source (xmlNode *source, struct disk_ref *ref, struct diag *d)
 {
@@ -429,7 +414,7 @@ network_source (xmlNode *source, struct disk_ref *ref, struct diag *d)
   CLEANUP_FREE char *transport = xml_attr (host, "transport");
   CLEANUP_FREE char *socket = xml_attr (host, "socket");
   CLEANUP_FREE char *tls = xml_attr (source, "tls");
-  CLEANUP_FREE char *path = quote_path (name ? name : "");
+  CLEANUP_FREE char *path = url_quote (name ? name : "", URL_KEEP_PATH);
   unsigned line = xml_line (source);
   const char *colon;
   uint64_t n = 0;
@@ -453,7 +438,7 @@ network_source (xmlNode *source, struct disk_ref *ref, struct diag *d)
     return diag_error (d, "line %u: the host \"%.80s\" is not valid",
                        xml_line (host), hostname);
   if (strcmp (protocol, "nbd") == 0) {
-    CLEANUP_FREE char *sock = socket ? quote_path (socket) : NULL;
+    CLEANUP_FREE char *sock = socket ? url_quote (socket, URL_KEEP_PATH) : NULL;
 
     ref->kind = REF_NBD;
     if (unix_socket && sock)
@@ -517,6 +502,7 @@ get_source (xmlNode *disk, struct disk_ref *ref, struct diag *d)
   }
   else if (strcmp (type, "block") == 0) {
     ref->kind = REF_PATH;
+    ref->block = true;
     ref->location = xml_attr (source, "dev");
   }
   else if (strcmp (type, "volume") == 0) {
@@ -552,25 +538,39 @@ get_source (xmlNode *disk, struct disk_ref *ref, struct diag *d)
   return 0;
 }
 
-/* virt-v2v's <checksum>.  We do not read whole disks before they are served;
- * who asked for that must not believe that it was done.
- */
+/* virt-v2v's <checksum>.  Its manual says that the default is "warn". */
 static int
-check_checksum (xmlNode *disk, struct diag *d)
+get_checksum (xmlNode *disk, struct checksum *c, struct diag *d)
 {
+  static const struct {
+    const char *word;
+    enum checksum_fail fail;
+  } fails[] = {
+    { "error", CHECKSUM_ERROR },
+    { "warn", CHECKSUM_WARN },
+    { "print", CHECKSUM_PRINT },
+    { "ignore", CHECKSUM_NONE },
+  };
   xmlNode *n = xml_child (disk, "checksum");
   CLEANUP_FREE char *fail = xml_attr (n, "fail");
+  size_t i = 1;
 
-  if (n == NULL || (fail && strcmp (fail, "ignore") == 0))
+  if (n == NULL)
     return 0;
-  if (fail && strcmp (fail, "error") == 0)
+  if (fail)
+    for (i = 0; i < V2V_ARRAY_SIZE (fails); ++i)
+      if (strcmp (fails[i].word, fail) == 0)
+        break;
+  if (i == V2V_ARRAY_SIZE (fails))
     return diag_error (d,
-                       "line %u: the disk's <checksum fail='error'> cannot "
-                       "be verified: check the disk yourself, then remove "
-                       "the element",
-                       xml_line (n));
-  diag_warn (d, "line %u: the disk's <checksum> is not verified", xml_line (n));
-  return 0;
+                       "line %u: checksum: fail=\"%.40s\" is none of error, "
+                       "warn, print and ignore",
+                       xml_line (n), fail);
+  c->fail = fails[i].fail;
+  c->line = xml_line (n);
+  if (take (&c->method, xml_attr (n, "method"), "checksum", d) == -1)
+    return -1;
+  return take (&c->text, xml_text (n), "checksum", d);
 }
 
 static int
@@ -586,7 +586,7 @@ get_disk (xmlNode *devices, xmlNode *n, struct machine *m, struct diag *d)
   if (device == NULL || strcmp (device, "disk") == 0 ||
       strcmp (device, "lun") == 0) {
     disk = machine_add_disk (m, &ref, d);
-    if (disk == NULL || check_checksum (n, d) == -1 ||
+    if (disk == NULL || get_checksum (n, &ref->checksum, d) == -1 ||
         get_source (n, ref, d) == -1)
       return -1;
     disk->controller = controller;

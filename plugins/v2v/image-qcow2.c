@@ -21,10 +21,13 @@
 #include <config.h>
 
 #include <endian.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "image.h"
+#include "image-common.h"
+#include "image-format.h"
 #include "v2v-utils.h"
 
 #define OFFSET_MASK UINT64_C (0x00fffffffffffe00)
@@ -82,10 +85,10 @@ add_table (struct map *m, uint64_t entry, uint64_t *table)
   return 0;
 }
 
-int
-image_map_qcow2 (const struct blob *b, const char *header, uint64_t size,
-                 bool has_backing, uint32_t node, struct plan *r,
-                 struct diag *d)
+/* Add the segments of an image whose driver is the node NODE. */
+static int
+map_clusters (const struct blob *b, const char *header, uint64_t size,
+              bool has_backing, uint32_t node, struct plan *r, struct diag *d)
 {
   struct map m = { .plan = r,
                    .b = b,
@@ -133,4 +136,144 @@ image_map_qcow2 (const struct blob *b, const char *header, uint64_t size,
   r->nr_segments = 0;
   r->size = 0;
   return plan_add (r, SEGMENT_NODE, node, 0, size, d);
+}
+
+/*--------------------------------------------------------------------*/
+
+static uint32_t
+be32 (const void *p)
+{
+  uint32_t v;
+
+  memcpy (&v, p, sizeof v);
+  return be32toh (v);
+}
+
+static uint64_t
+be64 (const void *p)
+{
+  uint64_t v;
+
+  memcpy (&v, p, sizeof v);
+  return be64toh (v);
+}
+
+/* Header: docs/interop/qcow2.txt of QEMU. */
+static int
+qcow2_reference (struct image_context *ctx, const char *name, const char *what,
+                 const char *file, const char *format, char **node,
+                 struct diag *d)
+{
+  struct plan p = { 0 };
+  const char *f = format[0] ? image_format (format) : NULL;
+  int r = -1;
+
+  if (f == NULL && ctx->c && ctx->opts->allow_backing)
+    diag_error (d,
+                "the image does not say the format of its %s \"%s\": "
+                "qemu-img rebase -u -F FORMAT adds it",
+                what, file);
+  else if (image_reference (ctx, name, what, file, f, &p, d) == 0) {
+    *node = image_range_node (ctx, &p, 0, p.size, d);
+    r = *node ? 0 : -1;
+  }
+  plan_free (&p);
+  return r;
+}
+
+int
+image_qcow2 (struct image_context *ctx, const struct blob *b, const char *name,
+             struct plan *r, struct diag *d)
+{
+  CLEANUP_FREE char *file = NULL, *backing = NULL, *data = NULL;
+  char h[112], ext[8], text[1024], backing_name[1024] = "";
+  char backing_format[32] = "", data_name[1024] = "", *json;
+  uint64_t offset, size, incompatible = 0;
+  uint32_t version, type, len, n;
+
+  memset (h, 0, sizeof h);
+  if (!blob_pread (b, h, 72, 0))
+    return diag_error (d, "too short for a qcow2 image");
+  version = be32 (h + 4);
+  if (version != 2 && version != 3)
+    return diag_error (d, "qcow2 version %" PRIu32 " is not known", version);
+  offset = 72;
+  if (version == 3) {
+    if (!blob_pread (b, h, 104, 0))
+      return diag_error (d, "too short for a qcow2 image");
+    incompatible = be64 (h + 72);
+    offset = be32 (h + 100);
+    if (offset < 104 || offset > 4096)
+      return diag_error (d, "qcow2: a header of %" PRIu64 " bytes", offset);
+  }
+  if (incompatible & 2)
+    return diag_error (d, "the image is marked as corrupt: run qemu-img "
+                          "check -r all on it first");
+  if (incompatible & ~UINT64_C (0x1f))
+    return diag_error (d, "qcow2: unknown features %#" PRIx64, incompatible);
+  if (be32 (h + 32) != 0)
+    return diag_error (d, "encrypted qcow2 images are not supported");
+  size = v2v_round_down (be64 (h + 24), 512);
+  if (size > INT64_MAX - 512)
+    return diag_error (d, "the disk is larger than 2^63 bytes");
+
+  n = be32 (h + 16);
+  if (be64 (h + 8) != 0) {
+    if (n == 0 || n >= sizeof backing_name ||
+        !blob_pread (b, backing_name, n, be64 (h + 8)))
+      return diag_error (d, "qcow2: damaged name of the backing file");
+    backing_name[n] = '\0';
+  }
+  /* Header extensions: type, length, data padded to 8 bytes. */
+  for (n = 0;; ++n) {
+    if (n > 64 || !blob_pread (b, ext, sizeof ext, offset))
+      break;
+    type = be32 (ext);
+    len = be32 (ext + 4);
+    offset += sizeof ext;
+    if (type == 0)
+      break;
+    if (type == 0xe2792aca || type == 0x44415441) {
+      size_t max = type == 0xe2792aca ? sizeof backing_format
+                                      : sizeof data_name;
+
+      if (len == 0 || len >= max || len >= sizeof text ||
+          !blob_pread (b, text, len, offset))
+        return diag_error (d, "qcow2: damaged header extension");
+      text[len] = '\0';
+      strcpy (type == 0xe2792aca ? backing_format : data_name, text);
+    }
+    offset += v2v_round_up (len, 8);
+  }
+
+  if ((incompatible & 4) || data_name[0]) {
+    if (data_name[0] == '\0')
+      return diag_error (d, "the image has a data file that it does not "
+                            "name: refused");
+    if (qcow2_reference (ctx, name, "data file", data_name, "raw", &data, d) ==
+        -1)
+      return -1;
+  }
+  if (backing_name[0] &&
+      qcow2_reference (ctx, name, "backing file", backing_name, backing_format,
+                       &backing, d) == -1)
+    return -1;
+  file = image_file_node (ctx, b, d);
+  if (file == NULL)
+    return -1;
+  if (asprintf (&json,
+                "{\"driver\":\"qcow2\",\"read-only\":true,"
+                "\"file\":%s,\"backing\":%s%s%s}",
+                file, backing ? backing : "null", data ? ",\"data-file\":" : "",
+                data ? data : "") == -1)
+    return diag_memory (d);
+  if (plan_add_node (r, json, d) == -1)
+    return -1;
+  /* Subclusters, a data file, and what others build on: through QEMU.  On a
+   * server, too: all tables would have to be fetched before the start.
+   */
+  if (data == NULL && (incompatible & 0x10) == 0 && ctx->depth == 0 &&
+      b->server == NULL)
+    return map_clusters (b, h, size, backing != NULL, r->nr_nodes - 1, r, d);
+  return plan_add (r, SEGMENT_NODE, r->nr_nodes - 1, 0, size, d);
 }

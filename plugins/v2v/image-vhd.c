@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "image.h"
+#include "image-common.h"
 #include "v2v-utils.h"
 
 #define MAX_BAT (8 * 1024 * 1024)
@@ -107,14 +107,15 @@ dynamic (const struct blob *b, uint64_t header, uint64_t size, int file,
 }
 
 int
-image_vhd (struct image_context *ctx, const struct blob *b, struct plan *r,
-           struct diag *d)
+image_vhd (struct image_context *ctx, const struct blob *b, const char *name,
+           struct plan *r, struct diag *d)
 {
   unsigned char f[512];
   uint64_t size;
   int file;
 
   (void)ctx;
+  (void)name;
   /* The footer is the last sector (511 bytes in files of old versions);
    * of dynamic disks there is a copy at the start.
    */
@@ -181,8 +182,8 @@ metadata_region (const struct blob *b, uint64_t at)
 }
 
 int
-image_vhdx (struct image_context *ctx, const struct blob *b, struct plan *r,
-            struct diag *d)
+image_vhdx (struct image_context *ctx, const struct blob *b, const char *name,
+            struct plan *r, struct diag *d)
 {
   CLEANUP_FREE char *file = NULL;
   unsigned char h[32], e[32], v[8];
@@ -190,6 +191,7 @@ image_vhdx (struct image_context *ctx, const struct blob *b, struct plan *r,
   bool parameters = false;
   char *json;
 
+  (void)name;
   at = metadata_region (b, 192 * 1024);
   if (at == 0)
     at = metadata_region (b, 256 * 1024);

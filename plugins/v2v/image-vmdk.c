@@ -27,7 +27,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "image.h"
+#include "image-common.h"
 #include "v2v-utils.h"
 #include "vmdk.h"
 
@@ -269,11 +269,8 @@ add_extent (struct image_context *ctx, const char *name,
 
   if (e->type == VMDK_ZERO)
     return plan_add (r, SEGMENT_ZERO, 0, 0, len, d);
-  i = container_find (ctx->c, name, e->name, &b, d);
-  if (i == -1)
+  if (image_find (ctx, name, "extent", e->name, &b, d) == -1)
     return -1;
-  if (i == 0)
-    return diag_error (d, "the extent \"%s\" does not exist", e->name);
   if (e->type == VMDK_FLAT) {
     if (offset > b.size || len > b.size - offset)
       return diag_error (d,

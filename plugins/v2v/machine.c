@@ -29,6 +29,8 @@ machine_free (struct machine *m)
     free (m->refs[i].location);
     free (m->refs[i].pool);
     free (m->refs[i].format);
+    free (m->refs[i].checksum.method);
+    free (m->refs[i].checksum.text);
   }
   free (m->refs);
   free (m->datacenter);

@@ -23,15 +23,31 @@ enum disk_ref_kind {
   REF_VDDK,   /* "[datastore] dir/file.vmdk" */
 };
 
+/* What virt-v2v's <checksum> asks for when the disk differs. */
+enum checksum_fail {
+  CHECKSUM_NONE = 0, /* it asks for nothing */
+  CHECKSUM_ERROR,
+  CHECKSUM_WARN,
+  CHECKSUM_PRINT, /* what it is, and no comparison */
+};
+
+struct checksum {
+  enum checksum_fail fail;
+  char *method, *text; /* as they are written, or NULL */
+  unsigned line;
+};
+
 struct disk_ref {
   enum disk_ref_kind kind;
   char *location;
   char *pool;
   char *format;        /* as image_format gives it; NULL = by name */
+  bool block;          /* REF_PATH: a block device */
   bool gzip;           /* compressed as a whole */
   uint64_t chunk_size; /* > 0: LOCATION.000000000, ... */
   uint64_t capacity;   /* bytes; 0 = not known */
   unsigned line;       /* of the document, for messages */
+  struct checksum checksum;
 };
 
 struct machine {

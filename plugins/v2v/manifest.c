@@ -10,32 +10,16 @@
 
 #include <config.h>
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-
-#include <gnutls/crypto.h>
-#include <gnutls/gnutls.h>
 
 #include "manifest.h"
 #include "v2v-utils.h"
 
 #define MAX_ENTRIES 65536
 #define MAX_MANIFEST (16 * 1024 * 1024)
-#define BUFFER (1024 * 1024)
-
-static const struct {
-  const char *name;
-  size_t len;
-  gnutls_digest_algorithm_t algorithm;
-} algorithms[] = {
-  { "SHA1", 20, GNUTLS_DIG_SHA1 },     { "SHA224", 28, GNUTLS_DIG_SHA224 },
-  { "SHA256", 32, GNUTLS_DIG_SHA256 }, { "SHA384", 48, GNUTLS_DIG_SHA384 },
-  { "SHA512", 64, GNUTLS_DIG_SHA512 },
-};
 
 void
 manifest_free (struct manifest *m)
@@ -61,7 +45,7 @@ parse_line (const char *p, const char *end, unsigned line, struct manifest *m,
 {
   struct manifest_entry e = { .line = line }, *array;
   const char *open, *eq, *close, *name_end;
-  size_t i, n;
+  size_t n;
 
   while (p < end && blank (*p))
     p++;
@@ -80,29 +64,18 @@ parse_line (const char *p, const char *end, unsigned line, struct manifest *m,
 
   for (n = open - p; n > 0 && blank (p[n - 1]); --n)
     ;
-  for (i = 0; i < V2V_ARRAY_SIZE (algorithms); ++i)
-    if (strlen (algorithms[i].name) == n &&
-        strncasecmp (algorithms[i].name, p, n) == 0)
-      break;
-  if (i == V2V_ARRAY_SIZE (algorithms))
+  if (!digest_named (p, n, &e.digest) || e.digest.len < 20)
     return diag_error (d, "line %u: the digest \"%.*s\" is not known", line,
                        (int)V2V_MIN (n, 32), p);
-  e.algorithm = algorithms[i].name;
-  e.digest_len = algorithms[i].len;
 
   for (p = eq + 1; p < end && blank (*p); ++p)
     ;
-  if ((size_t)(end - p) != 2 * e.digest_len)
+  n = end - p;
+  if (n != 2 * e.digest.len)
     return diag_error (d, "line %u: %s has %zu digits, not %zu", line,
-                       e.algorithm, 2 * e.digest_len, (size_t)(end - p));
-  for (i = 0; i < 2 * e.digest_len; ++i) {
-    int c = tolower ((unsigned char)p[i]);
-
-    if (!isxdigit (c))
-      return diag_error (d, "line %u: the digest is not hexadecimal", line);
-    c = c <= '9' ? c - '0' : c - 'a' + 10;
-    e.digest[i / 2] = e.digest[i / 2] << 4 | c;
-  }
+                       e.digest.name, 2 * e.digest.len, n);
+  if (!digest_parse (p, n, &e.digest))
+    return diag_error (d, "line %u: the digest is not hexadecimal", line);
 
   n = close - open - 1;
   if (n == 0 || memchr (open + 1, '\0', n))
@@ -141,24 +114,19 @@ manifest_parse (const char *text, size_t len, struct manifest *m,
   return 0;
 }
 
-static void
-hex (const unsigned char *p, size_t n, char *r)
+static int
+read_blob (void *opaque, void *buf, size_t count, uint64_t offset)
 {
-  *r = '\0';
-  while (n-- > 0)
-    r += sprintf (r, "%02x", *p++);
+  return blob_pread (opaque, buf, count, offset) ? 0 : -1;
 }
 
 static int
 verify_entry (struct container *c, const char *manifest,
-              const struct manifest_entry *e, char *buf, struct diag *d)
+              const struct manifest_entry *e, struct diag *d)
 {
-  unsigned char digest[64];
-  char want[129], got[129];
-  gnutls_hash_hd_t h;
+  char want[2 * DIGEST_MAX + 1], got[2 * DIGEST_MAX + 1], where[32];
+  struct digest digest = { .name = e->digest.name, .len = e->digest.len };
   struct blob b;
-  uint64_t offset;
-  size_t i = 0;
   int r;
 
   r = container_find (c, manifest, e->name, &b, d);
@@ -167,39 +135,25 @@ verify_entry (struct container *c, const char *manifest,
   if (r == 0)
     return diag_error (d, "line %u: the file \"%s\" is missing", e->line,
                        e->name);
-  while (strcmp (algorithms[i].name, e->algorithm) != 0)
-    i++;
-  r = gnutls_hash_init (&h, algorithms[i].algorithm);
-  if (r < 0)
-    return diag_error (d, "line %u: %s: %s", e->line, e->algorithm,
-                       gnutls_strerror (r));
-  for (offset = 0; r >= 0 && offset < b.size; offset += BUFFER) {
-    size_t n = V2V_MIN (BUFFER, b.size - offset);
-
-    if (!blob_pread (&b, buf, n, offset)) {
-      gnutls_hash_deinit (h, digest);
-      return diag_error (d, "\"%s\" cannot be read: %m", e->name);
-    }
-    r = gnutls_hash (h, buf, n);
+  if (digest_compute (&digest, b.size, read_blob, &b, d) == -1) {
+    diag_prefix (d, e->name);
+    snprintf (where, sizeof where, "line %u", e->line);
+    return diag_prefix (d, where);
   }
-  gnutls_hash_deinit (h, digest);
-  if (r < 0)
-    return diag_error (d, "line %u: %s: %s", e->line, e->algorithm,
-                       gnutls_strerror (r));
-  if (memcmp (digest, e->digest, e->digest_len) == 0)
+  if (digest_equal (&digest, &e->digest))
     return 0;
-  hex (e->digest, e->digest_len, want);
-  hex (digest, e->digest_len, got);
+  digest_text (&e->digest, want);
+  digest_text (&digest, got);
   return diag_error (d,
                      "line %u: \"%s\" is damaged: its %s is %s, the "
                      "manifest says %s",
-                     e->line, e->name, e->algorithm, got, want);
+                     e->line, e->name, digest.name, got, want);
 }
 
 int
 manifest_verify (struct container *c, const char *name, struct diag *d)
 {
-  CLEANUP_FREE char *text = NULL, *buf = NULL;
+  CLEANUP_FREE char *text = NULL;
   struct manifest m = { 0 };
   struct blob b;
   size_t len, i;
@@ -211,10 +165,8 @@ manifest_verify (struct container *c, const char *name, struct diag *d)
   if (r == -1 || blob_read_all (&b, MAX_MANIFEST, &text, &len, d) == -1)
     return diag_prefix (d, name);
   r = manifest_parse (text, len, &m, d);
-  if (r == 0 && (buf = malloc (BUFFER)) == NULL)
-    r = diag_memory (d);
   for (i = 0; r == 0 && i < m.nr; ++i)
-    r = verify_entry (c, name, &m.entries[i], buf, d);
+    r = verify_entry (c, name, &m.entries[i], d);
   manifest_free (&m);
   return r == -1 ? diag_prefix (d, name) : 0;
 }

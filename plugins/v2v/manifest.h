@@ -9,12 +9,11 @@
 
 #include "container.h"
 #include "diag.h"
+#include "digest.h"
 
 struct manifest_entry {
-  const char *algorithm; /* "SHA1", "SHA256", ..., upper case */
+  struct digest digest; /* SHA1, SHA224, ..., SHA512 */
   char *name;
-  unsigned char digest[64];
-  size_t digest_len;
   unsigned line;
 };
 

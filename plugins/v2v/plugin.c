@@ -22,7 +22,8 @@
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
 
-#include "child.h"
+#include "image-format.h"
+#include "process.h"
 #include "remote.h"
 #include "source-exports.h"
 #include "source.h"
@@ -357,7 +358,7 @@ v2v_config_complete (void)
   "name=<NAME>         Name of the machine.\n" \
   "allow-backing=true  Read images that depend on others.\n" \
   "allow-dir=<DIR>     Files may also be there (may be repeated).\n" \
-  "verify=false        Do not check manifests.\n" \
+  "verify=false        Do not check manifests and checksums.\n" \
   "tmpdir=<DIR>        Where archives are unpacked.\n" \
   "unpack-limit=<SIZE> Refuse to unpack more.\n" \
   "timeout=<SECONDS>   A server that takes longer for a request is replaced.\n" \

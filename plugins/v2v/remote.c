@@ -12,7 +12,8 @@
  *
  * Connection lost: workers come back with an error while the handle is dead.
  * Whoever is first takes the lock for writing, replaces the handle, and all
- * repeat their command.  An error that the server itself reports is final.
+ * repeat their command.  An error that the server itself reports is final,
+ * unless the server has lost the one on which it stands.
  *
  * Server that hangs: whoever has waited longer than the limit shuts the
  * socket down, which makes of it a connection that is lost.  The buffers of
@@ -350,6 +351,14 @@ remote_free (struct remote *r)
   free (r);
 }
 
+void
+remote_rest (struct remote *r)
+{
+  pthread_rwlock_wrlock (&r->lock);
+  disconnect (r);
+  pthread_rwlock_unlock (&r->lock);
+}
+
 int
 remote_size (struct remote *r, uint64_t *size)
 {
@@ -422,9 +431,10 @@ finish (struct remote *r, int64_t cookie, struct command *c)
       attempts = HANG_COUNTS;
   }
   /* Commands are completed just before the handle counts as dead. */
-  lost = c->err && (nbd_aio_is_dead (r->nbd) || nbd_aio_is_closed (r->nbd) ||
-                    c->err == ENOTCONN || c->err == ECONNRESET ||
-                    c->err == EPIPE || c->err == ESHUTDOWN);
+  lost = c->err &&
+         (nbd_aio_is_dead (r->nbd) || nbd_aio_is_closed (r->nbd) ||
+          c->err == ENOTCONN || c->err == ECONNRESET || c->err == EPIPE ||
+          c->err == ESHUTDOWN || (r->child && child_upstream_lost (r->child)));
   pthread_rwlock_unlock (&r->lock);
   if (c->err == 0)
     return 0;

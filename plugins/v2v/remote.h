@@ -22,6 +22,10 @@ remote_new_child (struct child *child, unsigned index, const char *export);
 /* A server that runs already. */
 extern struct remote *remote_new_uri (const char *uri);
 extern void remote_free (struct remote *r);
+/* Close the connection until the next use.  Afterwards there is no thread of
+ * ours, so that the process may fork.
+ */
+extern void remote_rest (struct remote *r);
 
 /* All return 0, or -1 and errno; the reason has been given to LOG. */
 extern void remote_set_log (void (*log) (const char *message));

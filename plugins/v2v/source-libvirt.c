@@ -15,7 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "source.h"
+#include "image-format.h"
+#include "source-build.h"
+#include "source-kinds.h"
+#include "source-refs.h"
+#include "url.h"
 #include "v2v-utils.h"
 #include "xml.h"
 
@@ -41,6 +45,7 @@ struct auth {
 static struct {
   void *(*open_auth) (const char *uri, struct auth *auth, unsigned flags);
   int (*close) (void *conn);
+  char *(*uri) (void *conn);
   void *(*by_uuid) (void *conn, const char *uuid);
   void *(*by_name) (void *conn, const char *name);
   int (*is_active) (void *dom);
@@ -72,6 +77,7 @@ load (struct diag *d)
   } symbols[] = {
     { "virConnectOpenAuth", &lv.open_auth },
     { "virConnectClose", &lv.close },
+    { "virConnectGetURI", &lv.uri },
     { "virDomainLookupByUUIDString", &lv.by_uuid },
     { "virDomainLookupByName", &lv.by_name },
     { "virDomainIsActive", &lv.is_active },
@@ -189,6 +195,7 @@ resolve (void *conn, struct disk_ref *ref, struct diag *d)
       if (ref->format == NULL)
         ref->format = strdup (f);
       ref->kind = REF_PATH;
+      ref->block = type && strcmp (type, "block") == 0;
       r = ref->location && ref->format
             ? 0
             : diag_error (d, "a volume without a path");
@@ -216,9 +223,10 @@ resolve_all (void *conn, struct source *s, struct diag *d)
   return 0;
 }
 
-int
-source_libvirt_volumes (struct source *s, const struct source_options *opts,
-                        struct diag *d)
+/* Volumes of a domain that comes from a file. */
+static int
+resolve_volumes (struct source *s, const struct source_options *opts,
+                 struct diag *d)
 {
   size_t i;
   void *conn;
@@ -237,16 +245,150 @@ source_libvirt_volumes (struct source *s, const struct source_options *opts,
   return r;
 }
 
+/*--------------------------------------------------------------------
+ * Domains of a libvirt on another host, SCHEME[+TRANSPORT]://HOST/...: what
+ * their XML calls a path is one of that host.
+ */
+
+/* Over ssh. */
+static int
+move_ref (struct disk_ref *ref, const struct url *u, struct diag *d)
+{
+  CLEANUP_FREE char *path = url_quote (ref->location, URL_KEEP_PATH);
+  CLEANUP_FREE char *user = url_quote (u->user ? u->user : "", URL_KEEP);
+  bool v6 = strchr (u->host, ':') != NULL;
+  char *url;
+
+  if (ref->block)
+    return diag_error (d,
+                       "line %u: the block device %s of %s cannot be read: "
+                       "sftp does not tell its size.  Copy it to a file "
+                       "there, or serve it with NBD, and give the XML with "
+                       "that source",
+                       ref->line, ref->location, u->host);
+  if (path == NULL || user == NULL ||
+      asprintf (&url, "ssh://%s%s%s%s%s%s%s%s", user, u->user ? "@" : "",
+                v6 ? "[" : "", u->host, v6 ? "]" : "", u->port ? ":" : "",
+                u->port ? u->port : "", path) == -1)
+    return diag_memory (d);
+  free (ref->location);
+  ref->location = url;
+  ref->kind = REF_SSH;
+  return 0;
+}
+
+static int
+move_refs (struct source *s, const char *uri, const struct url *u,
+           struct diag *d)
+{
+  const char *plus = memchr (uri, '+', strcspn (uri, ":"));
+  bool ssh = plus && (strncmp (plus, "+ssh:", 5) == 0 ||
+                      strncmp (plus, "+libssh:", 8) == 0 ||
+                      strncmp (plus, "+libssh2:", 9) == 0);
+  size_t i;
+
+  for (i = 0; i < s->machine.nr_refs; ++i) {
+    struct disk_ref *ref = &s->machine.refs[i];
+    bool socket = ref->kind == REF_NBD &&
+                  strncmp (ref->location, "nbd+unix:", 9) == 0;
+
+    if (ref->kind == REF_PATH && ssh) {
+      if (move_ref (ref, u, d) == -1)
+        return -1;
+    }
+    else if (ref->kind == REF_PATH || socket)
+      return diag_error (d,
+                         "line %u: the disk \"%s\" lies on %s: only files "
+                         "can be read there, and only with a libvirt-uri "
+                         "of the transport +ssh",
+                         ref->line, ref->location, u->host);
+  }
+  return set_string (&s->machine.vm->nvram, NULL, "nvram", d);
+}
+
+/* Parameters that the user has not given, but the URI has: they belong to
+ * OWNED.
+ */
+struct owned {
+  char *server, *user, *identity, *known_hosts, *no_verify;
+};
+
+static int
+take_from_uri (struct source_options *opts, const char *uri,
+               const struct url *u, struct owned *o, struct diag *d)
+{
+  struct remote_options *r = &opts->remote;
+  static const char *const vmware[] = { "esx", "gsx", "vpx", NULL };
+  bool no_verify;
+
+  o->no_verify = url_query (uri, "no_verify");
+  no_verify = o->no_verify && strcmp (o->no_verify, "1") == 0;
+  if (u->user && r->user == NULL)
+    r->user = o->user = strdup (u->user);
+  if (url_has_scheme (uri, vmware)) {
+    if (r->server == NULL) {
+      if (asprintf (&o->server, "%s%s%s%s%s", strchr (u->host, ':') ? "[" : "",
+                    u->host, strchr (u->host, ':') ? "]" : "",
+                    u->port ? ":" : "", u->port ? u->port : "") == -1) {
+        o->server = NULL;
+        return diag_memory (d);
+      }
+      r->server = o->server;
+    }
+    if (no_verify && r->sslverify == NULL)
+      r->sslverify = "false";
+    return 0;
+  }
+  if (r->identity == NULL)
+    r->identity = o->identity = url_query (uri, "keyfile");
+  if (r->known_hosts == NULL)
+    r->known_hosts = o->known_hosts = url_query (uri, "known_hosts");
+  if (no_verify && r->verify_remote_host == NULL)
+    r->verify_remote_host = "false";
+  return 0;
+}
+
+static int
+add_domain (struct source *s, const struct source_options *opts,
+            const char *uri, struct diag *d)
+{
+  struct source_options mine = *opts;
+  struct owned o = { 0 };
+  struct url u = { 0 };
+  const char *host = strstr (uri, "://");
+  int r = 0;
+
+  /* Without a host it is here. */
+  if (host && host[3] && strchr ("/?#", host[3]) == NULL) {
+    r = url_parse (uri, &u, d);
+    if (r == 0)
+      r = take_from_uri (&mine, uri, &u, &o, d);
+    if (r == 0)
+      r = move_refs (s, uri, &u, d);
+  }
+  if (r == 0)
+    r = source_add_refs (s, &mine, NULL, NULL, d);
+  url_free (&u);
+  free (o.server);
+  free (o.user);
+  free (o.identity);
+  free (o.known_hosts);
+  free (o.no_verify);
+  return r;
+}
+
 int
 source_libvirt (struct source *s, const struct source_options *opts,
                 const char *name, struct diag *d)
 {
+  CLEANUP_FREE char *uri = NULL;
   void *conn = connect_libvirt (opts, d), *dom;
   char *xml = NULL;
   int r = -1;
 
   if (conn == NULL)
     return -1;
+  uri = lv.uri (conn);
   dom = lv.by_uuid (conn, name);
   if (dom == NULL)
     dom = lv.by_name (conn, name);
@@ -255,8 +397,7 @@ source_libvirt (struct source *s, const struct source_options *opts,
   if (xml == NULL)
     diag_error (d, "domain \"%s\": %s", name, lv.last_error ());
   else {
-    if (lv.is_active (dom) == 1 &&
-        !(opts->libvirt_uri && strncmp (opts->libvirt_uri, "test:", 5) == 0))
+    if (lv.is_active (dom) == 1 && !(uri && strncmp (uri, "test:", 5) == 0))
       diag_warn (d,
                  "domain \"%s\" is running: shut it down, or what is read "
                  "is not consistent",
@@ -271,5 +412,24 @@ source_libvirt (struct source *s, const struct source_options *opts,
   if (dom)
     lv.dom_free (dom);
   lv.close (conn);
-  return r == 0 ? source_add_refs (s, opts, NULL, NULL, d) : -1;
+  if (r == 0 && (r = add_domain (s, opts, uri ? uri : "", d)) == -1)
+    diag_prefix (d, name);
+  return r;
+}
+
+int
+source_xml (struct source *s, const struct source_options *opts,
+            const char *file, struct diag *d)
+{
+  CLEANUP_FREE char *text = NULL;
+  struct container *c;
+  size_t len;
+
+  if (source_read (s, opts, file, &c, &text, &len, d) == -1)
+    return -1;
+  if (domain_parse (text, len, &s->machine, d) == -1 ||
+      resolve_volumes (s, opts, d) == -1 ||
+      source_add_refs (s, opts, c, file, d) == -1)
+    return diag_prefix (d, file);
+  return 0;
 }

@@ -13,12 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "manifest.h"
-#include "source.h"
+#include "source-build.h"
+#include "source-kinds.h"
 #include "v2v-utils.h"
 
-#define MAX_OVF (16 * 1024 * 1024)
 #define MAX_CHUNKS 100000
 
 static bool
@@ -182,15 +183,8 @@ add_ovf_disk (struct source *s, const struct source_options *opts,
   struct blob b, unzipped;
   int found = 0;
 
-  if (ref->kind != REF_FILE) {
-    struct plan plan = { 0 };
-
-    if (plan_add (&plan, SEGMENT_ZERO, 0, 0, ref->capacity, d) == -1) {
-      plan_free (&plan);
-      return -1;
-    }
-    return source_add_disk (s, disk_new_plan ("blank", &plan), d);
-  }
+  if (ref->kind != REF_FILE)
+    return source_add_zeroes (s, ref->capacity, d);
   if (ref->chunk_size == 0)
     found = container_find (c, base, ref->location, &b, d);
   if (found == -1)
@@ -224,9 +218,9 @@ add_ovf_disk (struct source *s, const struct source_options *opts,
 }
 
 /* OVF = the file's name in PATH, or NULL: search it. */
-int
-source_ova (struct source *s, const struct source_options *opts,
-            const char *path, bool is_dir, const char *ovf, struct diag *d)
+static int
+open_package (struct source *s, const struct source_options *opts,
+              const char *path, bool is_dir, const char *ovf, struct diag *d)
 {
   CLEANUP_FREE char *text = NULL, *stem = NULL, *mf = NULL;
   struct container_options co;
@@ -269,7 +263,7 @@ source_ova (struct source *s, const struct source_options *opts,
   r = container_find (c, NULL, ovf, &b, d);
   if (r == 0)
     r = diag_error (d, "does not exist");
-  if (r == -1 || blob_read_all (&b, MAX_OVF, &text, &len, d) == -1 ||
+  if (r == -1 || blob_read_all (&b, MAX_DOCUMENT, &text, &len, d) == -1 ||
       ovf_parse (text, len, stem, &s->machine, d) == -1)
     return diag_prefix (d, ovf);
   for (i = 0; i < s->machine.nr_refs; ++i)
@@ -280,4 +274,28 @@ source_ova (struct source *s, const struct source_options *opts,
       return diag_prefix (d, ovf);
     }
   return 0;
+}
+
+int
+source_ova (struct source *s, const struct source_options *opts,
+            const char *file, struct diag *d)
+{
+  struct stat st;
+
+  return open_package (s, opts, file,
+                       stat (file, &st) == 0 && S_ISDIR (st.st_mode), NULL, d);
+}
+
+int
+source_ovf (struct source *s, const struct source_options *opts,
+            const char *file, struct diag *d)
+{
+  CLEANUP_FREE char *real = realpath (file, NULL);
+  char *name;
+
+  if (real == NULL)
+    return diag_error (d, "%s: %m", file);
+  name = strrchr (real, '/');
+  *name++ = '\0';
+  return open_package (s, opts, real[0] ? real : "/", true, name, d);
 }

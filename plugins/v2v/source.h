@@ -59,6 +59,7 @@ struct source {
   size_t nr_containers;
   int *secrets; /* memfds */
   size_t nr_secrets;
+  bool supervised; /* servers run already, while it is opened */
 };
 
 /* NULL with an error. */
@@ -70,43 +71,5 @@ extern void source_free (struct source *s);
  * NULL with an error.
  */
 extern char *source_json (struct source *s, struct diag *d);
-
-/* For source-*.c. */
-extern struct container *
-source_add_container (struct source *s, struct container *c, struct diag *d);
-extern void source_container_options (const struct source_options *opts,
-                                      struct container_options *r);
-/* Add the disk of an image in C; FORMAT may be NULL. */
-extern int
-source_add_image (struct source *s, const struct source_options *opts,
-                  struct container *c, const struct blob *b, const char *name,
-                  const char *format, struct diag *d);
-extern int
-source_add_disk (struct source *s, struct disk *disk, struct diag *d);
-/* Add the disks of s->machine.refs; C is where REF_FILEs are. */
-extern int
-source_add_refs (struct source *s, const struct source_options *opts,
-                 struct container *c, const char *base, struct diag *d);
-extern int
-source_ova (struct source *s, const struct source_options *opts,
-            const char *path, bool is_dir, const char *ovf, struct diag *d);
-/* Disks on other hosts. */
-extern int source_add_ssh (struct source *s, const struct source_options *opts,
-                           const char *url, struct diag *d);
-extern int source_add_http (struct source *s, const struct source_options *opts,
-                            const char *url, struct diag *d);
-extern int
-source_add_vmware (struct source *s, const struct source_options *opts,
-                   const struct disk_ref *ref, struct diag *d);
-extern int source_ssh_vmx (struct source *s, const struct source_options *opts,
-                           const char *url, struct diag *d);
-/* A domain by name; volumes of a domain, if it has any. */
-extern int source_libvirt (struct source *s, const struct source_options *opts,
-                           const char *name, struct diag *d);
-extern int
-source_libvirt_volumes (struct source *s, const struct source_options *opts,
-                        struct diag *d);
-/* A file's name without directory and ending. */
-extern char *source_stem (const char *path);
 
 #endif /* V2V_SOURCE_H */
