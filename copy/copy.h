@@ -101,6 +101,14 @@ extern bool children_wait (struct child *const *children, size_t nr_children,
                            const int *fds, bool *ready, size_t n, int timeout);
 extern bool interrupted (void);
 
+/* One run of the program: what its parts share. */
+struct session {
+  struct options opt;
+  char *tmpdir; /* private, 0700: all sockets are there */
+  char *socket; /* the server's */
+  struct child server;
+};
+
 /* held.c: the files that the server reads. */
 
 struct held {
@@ -180,5 +188,22 @@ extern int outputs_finish (struct outputs *out, const struct options *o,
 /* Remove what is incomplete. */
 extern void outputs_discard (struct outputs *out);
 extern void outputs_clear (struct outputs *out);
+
+/* server.c: nbdkit.  Both return 0 or an exit status (shown). */
+#define TICK 50 /* ms between looks at a file that a child will make */
+
+/* Start it, and return once it listens on H->socket. */
+extern int server_start (struct session *h);
+/* Run the survey, which waits for the conversion. */
+extern int server_survey (struct session *h, struct survey *s);
+
+/* transfer.c: nbdcopy and qemu-nbd. */
+#define MAX_RUNNING 32
+
+/* Copy all disks, H->opt.jobs at once.  Return 0 or an exit status (shown);
+ * then some may still run.
+ */
+extern int transfer (struct session *h, struct outputs *out);
+extern void transfer_stop (struct outputs *out);
 
 #endif /* V2V_COPY_H */
