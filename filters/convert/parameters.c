@@ -154,6 +154,7 @@ static const struct {
   { "v2v-bridge", "--target", "bridge", STRING },
   { "v2v-mac", "--target", "mac", STRING },
   { "v2v-output-dir", "--target", "output-dir", STRING },
+  { "v2v-output-pool", "--target", "output-pool", STRING },
   { "v2v-output-format", "--target", "output-format", STRING },
   { "v2v-output-allocation", "--target", "output-allocation", STRING },
 };

@@ -405,6 +405,7 @@ place_disks (struct alloc *a, const struct vm *source, bool *oom, char **error)
                            "the path of disk %zu is not UTF-8 or has "
                            "control characters: choose another",
                            i);
+    d->pool = d->uri ? NULL : text_utf8 (t->pool, oom);
     if (serial == NULL && source && i < source->nr_disks)
       serial = source->disks[i].serial;
     d->serial = copy_word (serial, oom);
@@ -729,6 +730,7 @@ model_free (struct model *m)
     return;
   for (i = 0; m->disks && i < m->nr_disks; ++i) {
     free (m->disks[i].path);
+    free (m->disks[i].pool);
     free (m->disks[i].serial);
   }
   for (i = 0; m->nics && i < m->nr_nics; ++i) {

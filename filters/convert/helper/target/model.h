@@ -15,6 +15,7 @@ enum bus { BUS_VIRTIO = 0, BUS_SCSI, BUS_IDE, BUS_SATA, BUS_FLOPPY, NR_BUSES };
 
 struct model_disk {
   char *path;
+  char *pool;         /* of libvirt, or NULL */
   const char *format; /* static: "raw", "qcow2" */
   bool uri;           /* path is an NBD URI */
   uint64_t size;
