@@ -46,8 +46,9 @@ add_filter (struct strings *a, const char *name)
 }
 
 static void
-add_target_parameters (struct strings *a, const struct options *o)
+add_target_parameters (struct strings *a, const struct session *h)
 {
+  const struct options *o = &h->opt;
   size_t i;
 
   if (o->name)
@@ -68,10 +69,13 @@ add_target_parameters (struct strings *a, const struct options *o)
   if (o->dry_run || strcmp (o->target, "-") == 0)
     return;
   {
-    CLEANUP_FREE char *dir = realpath (o->target, NULL);
+    CLEANUP_FREE char *dir = realpath (o->pool ? h->pool.path : o->target,
+                                       NULL);
 
     if (dir)
       strings_addf (a, "v2v-output-dir=%s", dir);
+    if (o->pool)
+      strings_addf (a, "v2v-output-pool=%s", o->pool);
     strings_addf (a, "v2v-output-format=%s", o->qcow2 ? "qcow2" : "raw");
     strings_addf (a, "v2v-output-allocation=%s",
                   o->preallocated ? "preallocated" : "sparse");
@@ -115,7 +119,7 @@ server_start (struct session *h)
   else
     strings_add (&a, o->source);
   if (o->convert)
-    add_target_parameters (&a, o);
+    add_target_parameters (&a, h);
   for (i = 0; i < o->params.n; ++i)
     strings_add (&a, o->params.v[i]);
   r = child_start (&h->server, "nbdkit", a.v, -1, -1);

@@ -77,7 +77,7 @@ start_copy (const struct session *h, struct disk *d, size_t i)
   int fd[2], r;
 
   d->started = true;
-  r = outputs_create (d, &h->opt);
+  r = outputs_create (d, h);
   if (r == 0 && h->opt.qcow2)
     r = start_qemu_nbd (h, d, i);
   if (r)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* v2v-copy SOURCE DIRECTORY: the whole way for people, in one command.
+/* v2v-copy SOURCE DIRECTORY|pool:NAME|-: the whole way for people, in one command.
  *
  * It only puts public tools together, and shows them with -v:
  *
@@ -62,6 +62,8 @@ show_result (const struct options *o, const struct outputs *out)
     json_object_object_add (
       disk, "format", json_object_new_string (o->qcow2 ? "qcow2" : "raw"));
     json_object_object_add (disk, "size", json_object_new_uint64 (d->size));
+    if (o->pool)
+      json_object_object_add (disk, "pool", json_object_new_string (o->pool));
     json_object_array_add (a, disk);
   }
   for (i = 0; i < out->docs.n; ++i)
@@ -73,22 +75,39 @@ show_result (const struct options *o, const struct outputs *out)
 }
 
 static int
-to_directory (struct session *h, struct survey *s)
+define (const struct options *o, const struct outputs *out)
+{
+  const char *xml = outputs_document (out, o, "domain.xml");
+
+  if (xml == NULL) {
+    show_error ("define", "the conversion made no domain.xml to define");
+    return EXIT_OUTPUT;
+  }
+  return domain_define (o, xml);
+}
+
+static int
+to_files (struct session *h, struct survey *s)
 {
   struct outputs out = { .disks = NULL };
   int r;
 
-  r = outputs_plan (&out, &h->opt, s);
+  r = outputs_plan (&out, h, s);
   if (r == 0)
     r = transfer (h, &out);
   show_progress_end ();
   transfer_stop (&out);
   if (r == 0)
     r = outputs_finish (&out, &h->opt, s);
-  if (r == 0)
-    show_result (&h->opt, &out);
-  else
-    outputs_discard (&out);
+  if (r)
+    outputs_discard (&out, &h->opt);
+  else {
+    /* From here on everything stays, whatever libvirt says. */
+    if (h->opt.define)
+      r = define (&h->opt, &out);
+    if (r == 0)
+      show_result (&h->opt, &out);
+  }
   outputs_clear (&out);
   return r;
 }
@@ -178,9 +197,25 @@ report_only (const struct options *opts, const struct survey *s)
 }
 
 static int
-check_target (const struct options *o)
+check_directory (const char *path)
 {
   struct stat st;
+
+  errno = 0;
+  if (stat (path, &st) == 0 && S_ISDIR (st.st_mode) &&
+      access (path, W_OK | X_OK) == 0)
+    return 0;
+  show_error ("output-directory", "%s: %s", path,
+              errno ? strerror (errno) : "is not a directory");
+  return EXIT_OUTPUT;
+}
+
+/* Now, and not after an hour of converting. */
+static int
+check_target (struct session *h)
+{
+  const struct options *o = &h->opt;
+  int r = 0;
 
   if (o->dry_run)
     return 0;
@@ -190,22 +225,23 @@ check_target (const struct options *o)
     show_error ("output", "standard output is a terminal: redirect it");
     return EXIT_USAGE;
   }
-  /* Now, and not after an hour of converting. */
-  if (stat (o->target, &st) == -1 || !S_ISDIR (st.st_mode) ||
-      access (o->target, W_OK | X_OK) == -1) {
-    show_error ("output-directory", "%s: %s", o->target,
-                errno ? strerror (errno) : "is not a directory");
-    return EXIT_OUTPUT;
-  }
-  return 0;
+  if (!o->pool)
+    r = check_directory (o->target);
+  if (r == 0)
+    r = check_directory (o->documents);
+  if (r == 0 && o->pool)
+    r = pool_open (&h->pool, o);
+  return r;
 }
 
 static int
 run (struct session *h)
 {
   struct survey s = { .socket = NULL };
-  int r;
+  int r = check_target (h);
 
+  if (r)
+    return r;
   r = server_start (h);
   s.socket = h->socket;
   s.server = h->server.pid;
@@ -214,7 +250,7 @@ run (struct session *h)
   if (r == 0)
     r = h->opt.dry_run                     ? report_only (&h->opt, &s)
         : strcmp (h->opt.target, "-") == 0 ? to_stdout (h, &s)
-                                           : to_directory (h, &s);
+                                           : to_files (h, &s);
   child_stop (&h->server);
   s.socket = NULL;
   survey_clear (&s);
@@ -250,10 +286,6 @@ main (int argc, char *argv[])
 
   options_parse (&h.opt, argc, argv);
   show_init (&h.opt);
-  errno = 0;
-  r = check_target (&h.opt);
-  if (r)
-    return r;
   h.tmpdir = xasprintf ("%s/v2v-copy.XXXXXX", tmp && *tmp ? tmp : "/tmp");
   if (strlen (h.tmpdir) > 90)
     show_error ("internal", "$TMPDIR is too long for the path of a socket");
@@ -267,6 +299,7 @@ main (int argc, char *argv[])
   if (r == EXIT_INTERRUPTED)
     show_error ("interrupted", "interrupted: nothing was kept");
   remove_tmpdir (h.tmpdir);
+  pool_close (&h.pool);
   free (h.socket);
   free (h.tmpdir);
   strings_free (&h.opt.params);

@@ -52,7 +52,7 @@ test_target_names_CFLAGS = $(target_cflags) $(CMOCKA_CFLAGS)
 test_target_names_LDFLAGS =
 test_target_names_LDADD = $(target_libs) $(CMOCKA_LIBS)
 
-TESTS += test-v2v-copy.sh
+TESTS += test-v2v-copy.sh test-v2v-copy-pool.sh
 
 # Boots about ten machines without KVM: a few minutes.
 ALL_TESTS += test-target-boot.sh

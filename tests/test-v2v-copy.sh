@@ -224,6 +224,76 @@ kill -KILL "$(child nbdcopy)"
 check "nbdcopy is killed" ended 4
 check "nbdcopy is killed: nothing stays" empty
 
+# The last of the names cannot be given: none is, and what was there is
+# there again.
+late () {                       # late OBSTACLE
+    local i rc
+    out
+    echo precious >"$tmp/out/late-disk0.img"
+    v2v-copy --no-convert --force --json --plugin file --name late \
+             --filter delay -p rdelay=1 --filter noextents "$src" \
+             "$tmp/out" >"$tmp/late.json" 2>&1 &
+    cleanup_fn "kill $! 2>/dev/null"
+    for ((i = 0; i < 300; i++)); do
+        [ -e "$tmp/out/late-disk0.img.part" ] && break
+        sleep 0.1
+    done
+    "$@" "$tmp/out/late-disk2.img"
+    wait $!
+    rc=$?
+    [ $rc = 5 ] || { echo "exit $rc"; cat "$tmp/late.json"; return 1; }
+}
+dangling () { ln -s nowhere "$1"; }
+for obstacle in mkdir dangling; do
+    check "$obstacle: the last name is taken meanwhile" late $obstacle
+    check "$obstacle: it says so" has "$tmp/late.json" \
+          "late-disk2.img appeared meanwhile"
+    check "$obstacle: the replaced file is back" has \
+          "$tmp/out/late-disk0.img" precious
+    check "$obstacle: what was in the way stays" [ ! -f "$tmp/out/late-disk2.img" ]
+    rm -r "$tmp/out/late-disk0.img" "$tmp/out/late-disk2.img"
+    check "$obstacle: nothing else stays" empty
+done
+
+# Every piece is a program that -v shows: run by hand, they do the same.
+by_hand () {                    # by_hand FORMAT SUFFIX
+    local cmd fd i servers=()
+    out
+    copy -v -f "$1" --plugin file --name hand "$src" "$tmp/out" \
+         2>"$tmp/verbose" || return 1
+    mv "$tmp/out" "$tmp/first"
+    mkdir "$tmp/out"
+    mkdir -p "$(sed -n 's,^+ nbdkit .* -U\([^ ]*\)/nbd .*,\1,p' "$tmp/verbose")"
+    while read -r cmd; do
+        echo "$cmd"
+        case $cmd in
+        nbdkit\ *|qemu-nbd\ *)
+            eval "command $cmd &"
+            servers+=($!)
+            cleanup_fn "kill $! 2>/dev/null"
+            # Both make a socket: its name ends in "nbd" or "q" and a number.
+            i=$(grep -oE '[^ ]*/v2v-copy[^ /]*/(nbd|q[0-9]+)( |$)' <<<"$cmd" | head -n 1)
+            i=${i#-U} i=${i% }
+            for ((fd = 0; fd < 100; fd++)); do [ -S "$i" ] && break; sleep 0.1; done ;;
+        nbdcopy\ *)
+            fd=${cmd#*--progress=}
+            eval "command $cmd ${fd%%[!0-9]*}>/dev/null" || return 1 ;;
+        *) eval "command $cmd" || return 1 ;;
+        esac
+    done < <(sed -n 's/^+ //p' "$tmp/verbose" | sed "s/'--progress=\([0-9]*\)'/--progress=\1/")
+    for ((i = ${#servers[@]} - 1; i >= 0; i--)); do
+        kill "${servers[i]}"
+        wait "${servers[i]}"
+    done
+    for i in 0 1 2; do
+        qemu-img compare -f "$1" -F "$1" "$tmp/first/hand-disk$i.$2" \
+                 "$tmp/out/hand-disk$i.$2.part" || return 1
+    done
+    rm -rf "$tmp/first" "$TMPDIR"/v2v-copy.*
+}
+check "the commands that -v shows, run by hand (raw)" by_hand raw img
+check "the commands that -v shows, run by hand (qcow2)" by_hand qcow2 qcow2
+
 # Read errors of the source.
 out
 check "the source has a bad block" status 4 copy --filter error \
