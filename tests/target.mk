@@ -11,6 +11,8 @@ target_sources = \
 	$(target_srcdir)/options.c \
 	$(target_srcdir)/os.c \
 	$(target_srcdir)/ovf.c \
+	$(target_srcdir)/qemu-firmware.c \
+	$(target_srcdir)/qemu-script.c \
 	$(target_srcdir)/qemu.c \
 	$(target_srcdir)/text.c \
 	$(target_srcdir)/xml.c \
@@ -38,7 +40,7 @@ test_target_schema_CFLAGS = $(ASAN_CFLAGS) $(JSON_C_CFLAGS) $(LIBYAML_CFLAGS)
 test_target_schema_LDFLAGS =
 test_target_schema_LDADD = $(JSON_C_LIBS) $(LIBYAML_LIBS)
 
-TESTS += test-target-golden.sh
+TESTS += test-target-golden.sh test-target-tpm.sh
 
 EXTRA_DIST += target-data
 
@@ -55,7 +57,7 @@ test_target_names_LDADD = $(target_libs) $(CMOCKA_LIBS)
 TESTS += test-v2v-copy.sh test-v2v-copy-pool.sh
 
 # Boots about ten machines without KVM: a few minutes.
-ALL_TESTS += test-target-boot.sh
+ALL_TESTS += test-target-boot.sh test-target-secureboot.sh
 
 if HAVE_CMOCKA
 TESTS += test-target-roundtrip

@@ -14,7 +14,10 @@ libtarget_la_SOURCES = \
 	target/options.c \
 	target/os.c \
 	target/ovf.c \
+	target/qemu-firmware.c \
+	target/qemu-script.c \
 	target/qemu.c \
+	target/qemu.h \
 	target/target.h \
 	target/text.c \
 	target/xml.c \
