@@ -6,11 +6,14 @@ target_sources = \
 	$(target_srcdir)/json.c \
 	$(target_srcdir)/kubevirt.c \
 	$(target_srcdir)/libvirt.c \
+	$(target_srcdir)/model-disks.c \
 	$(target_srcdir)/model.c \
+	$(target_srcdir)/nbd-uri.c \
 	$(target_srcdir)/openstack.c \
 	$(target_srcdir)/options.c \
 	$(target_srcdir)/os.c \
 	$(target_srcdir)/ovf.c \
+	$(target_srcdir)/ovirt-os.c \
 	$(target_srcdir)/qemu-firmware.c \
 	$(target_srcdir)/qemu-script.c \
 	$(target_srcdir)/qemu.c \
@@ -42,7 +45,7 @@ test_target_schema_LDADD = $(JSON_C_LIBS) $(LIBYAML_LIBS)
 
 TESTS += test-target-golden.sh test-target-tpm.sh
 
-EXTRA_DIST += target-data
+EXTRA_DIST += target-data check-ovf-references.py
 
 if HAVE_CMOCKA
 TESTS += test-target-names

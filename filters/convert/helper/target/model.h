@@ -80,6 +80,19 @@ extern void
 model_warn (const struct model *m, const char *code, const char *fmt, ...)
   __attribute__ ((format (printf, 3, 4)));
 
+/* Within the model: model.c. */
+
+/* A copy of S if it is a name that every hypervisor's command line can
+ * take, else NULL; also when out of memory, which sets *OOM.
+ */
+extern char *model_copy_word (const char *s, bool *oom);
+
+/* model-disks.c.  SOURCE may be NULL.  Return 0, or -1 with *ERROR set. */
+extern int model_set_disks (struct model *m, const struct vm *source, bool *oom,
+                            char **error);
+/* Of disks and NICs, which are there. */
+extern void model_set_boot_order (struct model *m, const struct vm *source);
+
 /* How many units of BUS are used: the highest, plus one. */
 extern unsigned model_bus_size (const struct model *m, enum bus bus);
 
@@ -92,7 +105,7 @@ extern const char *model_nic_model (const struct model *m);
 extern void model_derive_uuid (const struct model *m, const char *what,
                                unsigned i, char out[37]);
 
-/* An NBD URI taken apart.  Strings are allocated. */
+/* nbd-uri.c: an NBD URI taken apart.  Strings are allocated. */
 struct nbd_uri {
   bool tls;
   char *socket; /* or: */

@@ -8,12 +8,16 @@ libtarget_la_SOURCES = \
 	target/jsonutil.h \
 	target/kubevirt.c \
 	target/libvirt.c \
+	target/model-disks.c \
 	target/model.c \
 	target/model.h \
+	target/nbd-uri.c \
 	target/openstack.c \
 	target/options.c \
 	target/os.c \
 	target/ovf.c \
+	target/ovirt-os.c \
+	target/ovirt-os.h \
 	target/qemu-firmware.c \
 	target/qemu-script.c \
 	target/qemu.c \
