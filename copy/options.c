@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "copy.h"
+#include "target.h"
 
 void *
 xrealloc (void *p, size_t n)
@@ -209,6 +210,18 @@ number (const char *option, const char *arg)
   return (unsigned)v;
 }
 
+/* A parameter of the conversion's, checked before anything is started. */
+static void
+target_param (struct options *o, const char *name)
+{
+  static struct target_options seen;
+  char *error = NULL;
+
+  if (target_options_set (&seen, name, optarg, &error) != 1)
+    bad ("--%s: %s", name, error ? error : "out of memory");
+  strings_addf (&o->target_params, "%s=%s", name, optarg);
+}
+
 static void
 one_option (struct options *o, int c)
 {
@@ -240,13 +253,13 @@ one_option (struct options *o, int c)
     usage (stdout);
     exit (EXIT_OK);
   case OPT_BRIDGE:
-    strings_addf (&o->target_params, "bridge=%s", optarg);
+    target_param (o, "bridge");
     break;
   case OPT_NETWORK:
-    strings_addf (&o->target_params, "network=%s", optarg);
+    target_param (o, "network");
     break;
   case OPT_MAC:
-    strings_addf (&o->target_params, "mac=%s", optarg);
+    target_param (o, "mac");
     break;
   case OPT_CONNECT:
     o->connect = optarg;

@@ -130,7 +130,8 @@ server_start (struct session *h)
     if (!children_wait (&cp, 1, NULL, NULL, 0, TICK))
       return EXIT_INTERRUPTED;
     if (h->server.ended) {
-      show_error ("source", "nbdkit could not open %s", o->source);
+      show_error ("source", "nbdkit could not open %s: the reason is above",
+                  o->source);
       return EXIT_SOURCE;
     }
   }

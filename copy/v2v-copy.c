@@ -205,8 +205,8 @@ check_directory (const char *path)
   if (stat (path, &st) == 0 && S_ISDIR (st.st_mode) &&
       access (path, W_OK | X_OK) == 0)
     return 0;
-  show_error ("output-directory", "%s: %s", path,
-              errno ? strerror (errno) : "is not a directory");
+  show_error ("output-directory", "the directory %s cannot be written: %s",
+              path, errno ? strerror (errno) : "it is not a directory");
   return EXIT_OUTPUT;
 }
 

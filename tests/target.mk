@@ -3,6 +3,7 @@
 target_srcdir = ../filters/convert/helper/target
 target_sources = \
 	$(target_srcdir)/documents.c \
+	$(target_srcdir)/error.c \
 	$(target_srcdir)/json.c \
 	$(target_srcdir)/kubevirt.c \
 	$(target_srcdir)/libvirt.c \
@@ -43,7 +44,7 @@ test_target_schema_CFLAGS = $(ASAN_CFLAGS) $(JSON_C_CFLAGS) $(LIBYAML_CFLAGS)
 test_target_schema_LDFLAGS =
 test_target_schema_LDADD = $(JSON_C_LIBS) $(LIBYAML_LIBS)
 
-TESTS += test-target-golden.sh test-target-tpm.sh
+TESTS += test-target-golden.sh test-target-options.sh test-target-tpm.sh
 
 EXTRA_DIST += target-data check-ovf-references.py
 

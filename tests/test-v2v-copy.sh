@@ -145,6 +145,11 @@ out
 check "no source" status 2 copy "$tmp/nothing.img" "$tmp/out"
 check "no source: nothing stays" empty
 check "no directory" status 5 copy "$tmp/one.img" "$tmp/nowhere"
+for o in '--network :x' '--network a:b --network a:c' '--bridge x:' \
+         '--mac 52:54:00:00:00:01:x'; do
+    # shellcheck disable=SC2086
+    check "wrong $o" status 1 v2v-copy $o "$tmp/one.img" "$tmp/out"
+done
 check "wrong usage" status 1 v2v-copy --format vmdk "$tmp/one.img" "$tmp/out"
 
 # The file system is full: a limit on the size of a file does the same

@@ -22,18 +22,6 @@
 #define DEFAULT_MEMORY (2048 * MiB)
 #define MAX_MEMORY (UINT64_C (1) << 52)
 
-int
-target_error (char **error, const char *fmt, ...)
-{
-  va_list ap;
-
-  va_start (ap, fmt);
-  if (vasprintf (error, fmt, ap) == -1)
-    *error = NULL;
-  va_end (ap);
-  return -1;
-}
-
 void
 model_warn (const struct model *m, const char *code, const char *fmt, ...)
 {

@@ -125,7 +125,7 @@ extern char *text_utf8 (const char *s, bool *oom);
 extern unsigned text_digest (const char *s);
 extern bool text_is_uuid (const char *s);
 
-/* In the writers: set *error and return -1. */
+/* error.c: set *error and return -1. */
 extern int target_error (char **error, const char *fmt, ...)
   __attribute__ ((format (printf, 2, 3)));
 

@@ -4,6 +4,7 @@ noinst_LTLIBRARIES += libtarget.la
 
 libtarget_la_SOURCES = \
 	target/documents.c \
+	target/error.c \
 	target/json.c \
 	target/jsonutil.h \
 	target/kubevirt.c \
