@@ -60,8 +60,8 @@ test_target_names_LDADD = $(target_libs) $(CMOCKA_LIBS)
 
 TESTS += test-v2v-copy.sh test-v2v-copy-pool.sh
 
-# Boots about ten machines without KVM: a few minutes.
-ALL_TESTS += test-target-boot.sh test-target-secureboot.sh
+# Boot machines without KVM: a few minutes each.
+ALL_TESTS += test-target-boot.sh test-target-run.sh test-target-secureboot.sh
 
 if HAVE_CMOCKA
 TESTS += test-target-roundtrip

@@ -12,7 +12,6 @@ requires swtpm --version
 requires test -r /usr/share/OVMF/OVMF_CODE_4M.ms.fd
 [ "$(id -u)" = 0 ] || skip_all "making a guest needs root"
 unset LIBGUESTFS_BACKEND LIBGUESTFS_BACKEND_SETTINGS LIBGUESTFS_HV
-unset V2V_CONVERT_HELPER
 
 guest=$("$dir/guests/make-linux.sh" secureboot 2>"$tmp/make.log") || {
     cat "$tmp/make.log" >&2; exit 1; }

@@ -299,6 +299,31 @@ by_hand () {                    # by_hand FORMAT SUFFIX
 check "the commands that -v shows, run by hand (raw)" by_hand raw img
 check "the commands that -v shows, run by hand (qcow2)" by_hand qcow2 qcow2
 
+# A copy that nbdcopy takes for a success, but that lacks its end.
+mkdir "$tmp/liar"
+printf '#!/bin/bash\n%q "$@" && truncate -s -512 "${@: -1}"\n' \
+       "$(type -P nbdcopy)" >"$tmp/liar/nbdcopy"
+chmod +x "$tmp/liar/nbdcopy"
+lying () ( PATH=$tmp/liar:$PATH; copy --json "$tmp/one.img" "$tmp/out" )
+out
+check "a disk has the wrong size" status 4 lying
+cp "$tmp/check.out" "$tmp/lie"
+check "a disk has the wrong size: it says so" has "$tmp/lie" '"wrong-size"'
+check "a disk has the wrong size: nothing stays" empty
+
+# A terminal gets one bar, which ends at 100 %.
+bar () {
+    script -qec "v2v-copy --no-convert --plugin file --name t '$src' '$tmp/out'" \
+           /dev/null >"$tmp/tty" || return 1
+    tr '\r' '\n' <"$tmp/tty" | grep -F '[####' | tail -n 1 | grep -F '] 100 %'
+}
+if type -P script >/dev/null; then
+    out
+    check "a bar on a terminal" bar
+else
+    skip "a bar on a terminal" "no script(1)"
+fi
+
 # Read errors of the source.
 out
 check "the source has a bad block" status 4 copy --filter error \
