@@ -181,6 +181,57 @@ children_wait (struct child *const *children, size_t nr_children,
   return !told_to_end;
 }
 
+/* A cleanup must also happen after a signal, but may not take for ever. */
+#define UNHEEDED_SECONDS 60
+
+int
+child_run (const char *what, char *const argv[], char **out)
+{
+  struct child c = { .pid = 0 }, *cp = &c;
+  const bool heed = !told_to_end;
+  struct timespec start, now;
+  int fd[2];
+  size_t n = 0;
+  bool ready, open = true;
+  ssize_t r;
+
+  if (pipe2 (fd, O_CLOEXEC | O_NONBLOCK) == -1) {
+    show_error ("internal", "pipe: %s", strerror (errno));
+    return EXIT_USAGE;
+  }
+  *out = xrealloc (NULL, 1);
+  if (child_start (&c, what, argv, fd[1], -1) == -1)
+    c.ended = true;
+  close (fd[1]);
+  clock_gettime (CLOCK_MONOTONIC, &start);
+  /* Until it has ended and everything it wrote was read. */
+  while (!c.ended || open) {
+    const bool go_on = children_wait (&cp, 1, &fd[0], &ready, open, 1000);
+
+    clock_gettime (CLOCK_MONOTONIC, &now);
+    if (heed ? !go_on : now.tv_sec - start.tv_sec > UNHEEDED_SECONDS) {
+      child_stop (&c);
+      break;
+    }
+    while (open) {
+      *out = xrealloc (*out, n + 4097);
+      r = read (fd[0], *out + n, 4096);
+      if (r > 0)
+        n += r;
+      else {
+        /* What it started may hold the pipe open: that is not waited for. */
+        open = r == -1 && (errno == EAGAIN || errno == EINTR) && !c.ended;
+        break;
+      }
+    }
+  }
+  close (fd[0]);
+  (*out)[n] = '\0';
+  return heed && told_to_end ? EXIT_INTERRUPTED
+         : child_ok (&c)     ? 0
+                             : EXIT_OUTPUT;
+}
+
 void
 child_stop (struct child *c)
 {

@@ -40,12 +40,15 @@ extern void *xrealloc (void *p, size_t n);
 
 struct options {
   const char *source, *target; /* target "-" = standard output */
+  const char *pool;            /* of libvirt, if the target is one, or NULL */
+  const char *documents;       /* directory; NULL = none are written */
+  const char *connect;         /* URI of libvirt, NULL = virsh's own */
   const char *plugin;          /* NULL = by the source */
   const char *name, *export;
   struct strings params;        /* for nbdkit, after those of ours */
   struct strings target_params; /* "network=..." and so on */
   struct strings filters;       /* below v2v-convert */
-  bool convert, readahead;
+  bool convert, readahead, define;
   bool qcow2, preallocated, force, dry_run, json, quiet, verbose;
   unsigned jobs;
 };
@@ -58,6 +61,8 @@ extern void options_parse (struct options *o, int argc, char *argv[]);
  */
 extern void show_init (const struct options *o);
 extern void show_command (char *const argv[]);
+/* A file that a command reads, as a command that writes it. */
+extern void show_file (const char *path, const char *text);
 extern void
 show_message (const char *fmt, ...) __attribute__ ((format (printf, 1, 2)));
 extern void show_error (const char *code, const char *fmt, ...)
@@ -100,6 +105,40 @@ extern void child_stop (struct child *c);
 extern bool children_wait (struct child *const *children, size_t nr_children,
                            const int *fds, bool *ready, size_t n, int timeout);
 extern bool interrupted (void);
+/* Run a program to its end; *OUT is what it wrote to standard output
+ * (always allocated).  Return 0, EXIT_INTERRUPTED if we were told to end,
+ * or EXIT_OUTPUT if it failed (its message was shown).  Once we were told
+ * to end, programs that clean up still run, for a minute at most.
+ */
+extern int child_run (const char *what, char *const argv[], char **out);
+
+/* pool.c: libvirt, through virsh. */
+
+struct pool {
+  char *path; /* directory on this host */
+};
+/* These return 0 or an exit status (shown). */
+
+/* The pool O->pool, which must be active and writable from here. */
+extern int pool_open (struct pool *pool, const struct options *o);
+extern void pool_close (struct pool *pool);
+/* Make an empty volume of SIZE bytes, sparse; PATH is in the pool. */
+struct session;
+extern int
+pool_create (const struct session *h, const char *path, uint64_t size);
+extern void pool_delete (const struct options *o, const char *path);
+/* libvirt has no machine of this name (of the source's) so far. */
+extern int domain_check (const struct options *o, const char *name);
+extern int domain_define (const struct options *o, const char *xml);
+
+/* One run of the program: what its parts share. */
+struct session {
+  struct options opt;
+  char *tmpdir; /* private, 0700: all sockets are there */
+  char *socket; /* the server's */
+  struct pool pool;
+  struct child server;
+};
 
 /* held.c: the files that the server reads. */
 
@@ -151,8 +190,8 @@ struct disk {
   const char *export;
   uint64_t size;
   char *path; /* final name */
-  char *part; /* "PATH.part" while it is incomplete */
-  bool created, placed;
+  char *part; /* "PATH.part" while it is incomplete; a volume: PATH */
+  bool created;
   struct child copy, qemu;
   char *qemu_socket;
   int progress_fd; /* -1 = none */
@@ -164,21 +203,61 @@ struct disk {
 struct outputs {
   struct disk *disks;
   size_t nr_disks;
+  char *name;          /* of the machine, as its source has it */
   char *base;          /* stem of names */
   struct strings docs; /* documents that were written */
 };
 /* Choose names; refuse what exists.  0 or an exit status (shown). */
-extern int outputs_plan (struct outputs *out, const struct options *o,
+extern int outputs_plan (struct outputs *out, const struct session *h,
                          const struct survey *s);
 /* Make room for a disk. */
-extern int outputs_create (struct disk *d, const struct options *o);
+extern int outputs_create (struct disk *d, const struct session *h);
 /* The file has the size that it must have. */
 extern int outputs_check (struct disk *d, const struct options *o);
 /* Everything is there: give all files their names, write documents. */
 extern int outputs_finish (struct outputs *out, const struct options *o,
                            const struct survey *s);
+/* The path of the document NAME ("domain.xml"), if it was written. */
+extern const char *outputs_document (const struct outputs *out,
+                                     const struct options *o, const char *name);
 /* Remove what is incomplete. */
-extern void outputs_discard (struct outputs *out);
+extern void outputs_discard (struct outputs *out, const struct options *o);
 extern void outputs_clear (struct outputs *out);
+
+/* place.c: files get their final names, all or none.  Begin with all 0. */
+
+struct places {
+  struct {
+    char *part, *path;
+    bool exchanged; /* PATH existed, and is now called PART */
+  } * v;
+  size_t n;
+};
+/* Call PART, which is ours, PATH.  A regular file of that name is kept
+ * until the end if REPLACE; else it is an error that something is there.
+ * 0 or an exit status (shown).
+ */
+extern int
+place (struct places *p, const char *part, const char *path, bool replace);
+/* Take everything back, or make it final.  Both free P. */
+extern void place_undo (struct places *p);
+extern void place_done (struct places *p);
+
+/* server.c: nbdkit.  Both return 0 or an exit status (shown). */
+#define TICK 50 /* ms between looks at a file that a child will make */
+
+/* Start it, and return once it listens on H->socket. */
+extern int server_start (struct session *h);
+/* Run the survey, which waits for the conversion. */
+extern int server_survey (struct session *h, struct survey *s);
+
+/* transfer.c: nbdcopy and qemu-nbd. */
+#define MAX_RUNNING 32
+
+/* Copy all disks, H->opt.jobs at once.  Return 0 or an exit status (shown);
+ * then some may still run.
+ */
+extern int transfer (struct session *h, struct outputs *out);
+extern void transfer_stop (struct outputs *out);
 
 #endif /* V2V_COPY_H */

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "copy.h"
+#include "target.h"
 
 void *
 xrealloc (void *p, size_t n)
@@ -92,6 +93,9 @@ strings_free (struct strings *l)
 
 enum {
   OPT_BRIDGE = 256,
+  OPT_CONNECT,
+  OPT_DEFINE,
+  OPT_DOCUMENTS,
   OPT_DRY_RUN,
   OPT_EXPORT,
   OPT_FILTER,
@@ -109,6 +113,9 @@ enum {
 static const struct option long_options[] = {
   { "allocation", required_argument, NULL, 'a' },
   { "bridge", required_argument, NULL, OPT_BRIDGE },
+  { "connect", required_argument, NULL, OPT_CONNECT },
+  { "define", no_argument, NULL, OPT_DEFINE },
+  { "documents", required_argument, NULL, OPT_DOCUMENTS },
   { "dry-run", no_argument, NULL, OPT_DRY_RUN },
   { "export", required_argument, NULL, OPT_EXPORT },
   { "filter", required_argument, NULL, OPT_FILTER },
@@ -136,6 +143,7 @@ usage (FILE *fp)
   fprintf (
     fp,
     "Usage: v2v-copy [OPTIONS] SOURCE DIRECTORY\n"
+    "       v2v-copy [OPTIONS] SOURCE pool:NAME\n"
     "       v2v-copy [OPTIONS] SOURCE -\n"
     "       v2v-copy --dry-run [OPTIONS] SOURCE\n"
     "Convert a virtual machine to run on KVM and copy its disks.\n"
@@ -146,6 +154,9 @@ usage (FILE *fp)
     "      --name NAME                of the new machine\n"
     "      --network [SOURCE:]TARGET  where NICs go; also --bridge and\n"
     "      --mac MAC:network|bridge:TARGET\n"
+    "      --documents DIRECTORY      where the documents are written\n"
+    "      --define                   define the machine in libvirt\n"
+    "      --connect URI              which libvirt\n"
     "      --export NAME              which one to write to standard output\n"
     "      --force                    replace files that exist\n"
     "      --dry-run                  convert, report, throw away\n"
@@ -199,6 +210,18 @@ number (const char *option, const char *arg)
   return (unsigned)v;
 }
 
+/* A parameter of the conversion's, checked before anything is started. */
+static void
+target_param (struct options *o, const char *name)
+{
+  static struct target_options seen;
+  char *error = NULL;
+
+  if (target_options_set (&seen, name, optarg, &error) != 1)
+    bad ("--%s: %s", name, error ? error : "out of memory");
+  strings_addf (&o->target_params, "%s=%s", name, optarg);
+}
+
 static void
 one_option (struct options *o, int c)
 {
@@ -230,13 +253,22 @@ one_option (struct options *o, int c)
     usage (stdout);
     exit (EXIT_OK);
   case OPT_BRIDGE:
-    strings_addf (&o->target_params, "bridge=%s", optarg);
+    target_param (o, "bridge");
     break;
   case OPT_NETWORK:
-    strings_addf (&o->target_params, "network=%s", optarg);
+    target_param (o, "network");
     break;
   case OPT_MAC:
-    strings_addf (&o->target_params, "mac=%s", optarg);
+    target_param (o, "mac");
+    break;
+  case OPT_CONNECT:
+    o->connect = optarg;
+    break;
+  case OPT_DEFINE:
+    o->define = true;
+    break;
+  case OPT_DOCUMENTS:
+    o->documents = optarg;
     break;
   case OPT_DRY_RUN:
     o->dry_run = true;
@@ -301,6 +333,31 @@ plugin_for (const char *source)
   return "v2v";
 }
 
+/* What cannot be meant together. */
+static void
+check_target (const struct options *o, bool has_target)
+{
+  const bool out = strcmp (o->target, "-") == 0;
+
+  if (out && (o->qcow2 || o->preallocated))
+    bad ("standard output gets raw data: leave --format and --allocation out");
+  if (o->export && !out)
+    bad ("--export is for the target \"-\"");
+  if (!o->convert && o->target_params.n > 0)
+    bad ("--network, --bridge and --mac need a conversion");
+  if (o->pool && *o->pool == '\0')
+    bad ("pool: needs the name of a pool (virsh pool-list)");
+  if (o->pool && o->force)
+    bad ("--force does not replace volumes of a pool: remove them with "
+         "virsh vol-delete");
+  if (out && (o->documents || o->define))
+    bad ("--documents and --define need a directory or a pool as the target");
+  if (o->define && (!o->convert || o->dry_run || !has_target))
+    bad ("--define needs a conversion that is kept");
+  if (o->connect && !o->pool && !o->define)
+    bad ("--connect is for a pool, or for --define");
+}
+
 void
 options_parse (struct options *o, int argc, char *argv[])
 {
@@ -319,14 +376,14 @@ options_parse (struct options *o, int argc, char *argv[])
     bad ("too many arguments: \"%s\"", argv[optind + 2]);
   o->source = argv[optind];
   o->target = left > 1 ? argv[optind + 1] : ".";
-  if (*o->source == '\0' || *o->target == '\0')
+  if (*o->source == '\0' || *o->target == '\0' ||
+      (o->documents && *o->documents == '\0'))
     bad ("an argument is empty");
-  if (strcmp (o->target, "-") == 0 && (o->qcow2 || o->preallocated))
-    bad ("standard output gets raw data: leave --format and --allocation out");
-  if (o->export && strcmp (o->target, "-") != 0)
-    bad ("--export is for the target \"-\"");
-  if (!o->convert && o->target_params.n > 0)
-    bad ("--network, --bridge and --mac need a conversion");
+  if (strncmp (o->target, "pool:", 5) == 0)
+    o->pool = o->target + 5;
+  check_target (o, left > 1);
+  if (o->documents == NULL)
+    o->documents = o->pool ? "." : o->target;
   if (o->plugin == NULL)
     o->plugin = plugin_for (o->source);
   if (strstr (o->source, "://"))

@@ -4,9 +4,12 @@
  *
  * Invariants:
  * 1. Until everything is there and has been checked, nothing has its
- *    final name: data is written to NAME.part.  What exists is replaced by
- *    rename(2), and only with --force.
- * 2. On failure every file that we made is removed.
+ *    final name: data is written to NAME.part.  What exists is replaced
+ *    only with --force, and only when all others have their names, too
+ *    (place.c).  Volumes of a pool have their name at once (pool.c), and
+ *    never replace another.
+ * 2. On failure every file that we made is removed, and every one that was
+ *    there before is there.
  * 3. Neither the source nor a file that it names is among the files that
  *    are replaced, or removed because an interrupted run may have left
  *    them.
@@ -93,13 +96,20 @@ machine_name (const struct options *o, const struct survey *s)
   return name;
 }
 
+static const char *
+disk_dir (const struct session *h)
+{
+  return h->opt.pool ? h->pool.path : h->opt.target;
+}
+
 /* The documents name the disks: follow them, if they mean this directory
  * and plain files in it.
  */
 static bool
-paths_from_document (struct outputs *out, const struct options *o,
+paths_from_document (struct outputs *out, const struct session *h,
                      const struct survey *s, const char *dir)
 {
+  const struct options *o = &h->opt;
   struct json_object *doc = parse (s, "vm.json"), *disks, *f;
   bool ok = false;
   size_t i, len = strlen (dir);
@@ -124,7 +134,7 @@ paths_from_document (struct outputs *out, const struct options *o,
           strcmp (json_object_get_string (f), o->qcow2 ? "qcow2" : "raw") != 0)
         ok = false;
       if (ok)
-        out->disks[i].path = xasprintf ("%s/%s", o->target, name);
+        out->disks[i].path = xasprintf ("%s/%s", disk_dir (h), name);
     }
     if (!ok)
       for (i = 0; i < out->nr_disks; ++i) {
@@ -184,16 +194,34 @@ document_path (const struct outputs *out, const struct options *o,
 
   for (i = 0; i < V2V_ARRAY_SIZE (map); ++i)
     if (strcmp (name, map[i].name) == 0)
-      return xasprintf ("%s/%s.%s", o->target, out->base, map[i].suffix);
-  return xasprintf ("%s/%s.%s", o->target, out->base, name);
+      return xasprintf ("%s/%s.%s", o->documents, out->base, map[i].suffix);
+  return xasprintf ("%s/%s.%s", o->documents, out->base, name);
+}
+
+/* All names of disks, and of documents. */
+static int
+check_names (const struct outputs *out, const struct options *o,
+             const struct survey *s)
+{
+  size_t i;
+  int r = 0;
+
+  for (i = 0; r == 0 && i < out->nr_disks; ++i)
+    r = check_free (out->disks[i].path, o, s);
+  for (i = 0; r == 0 && i < s->nr_docs; ++i) {
+    CLEANUP_FREE char *path = document_path (out, o, s->docs[i].name);
+
+    r = check_free (path, o, s);
+  }
+  return r;
 }
 
 int
-outputs_plan (struct outputs *out, const struct options *o,
+outputs_plan (struct outputs *out, const struct session *h,
               const struct survey *s)
 {
-  CLEANUP_FREE char *name = machine_name (o, s);
-  CLEANUP_FREE char *dir = realpath (o->target, NULL);
+  const struct options *o = &h->opt;
+  CLEANUP_FREE char *dir = realpath (disk_dir (h), NULL);
   struct stat st;
   uint64_t total = 0;
   struct statvfs vfs;
@@ -201,11 +229,12 @@ outputs_plan (struct outputs *out, const struct options *o,
   int r;
 
   if (dir == NULL || stat (dir, &st) == -1 || !S_ISDIR (st.st_mode)) {
-    show_error ("output-directory", "%s: %s", o->target,
+    show_error ("output-directory", "%s: %s", disk_dir (h),
                 dir ? "is not a directory" : strerror (errno));
     return EXIT_OUTPUT;
   }
-  out->base = target_name_file (name);
+  out->name = machine_name (o, s);
+  out->base = target_name_file (out->name);
   out->nr_disks = s->nr_disks;
   out->disks = xrealloc (NULL, (s->nr_disks + 1) * sizeof *out->disks);
   memset (out->disks, 0, (s->nr_disks + 1) * sizeof *out->disks);
@@ -215,40 +244,37 @@ outputs_plan (struct outputs *out, const struct options *o,
     out->disks[i].progress_fd = -1;
     total += s->sizes[i];
   }
-  if (!paths_from_document (out, o, s, dir))
+  if (!paths_from_document (out, h, s, dir))
     for (i = 0; i < s->nr_disks; ++i)
-      out->disks[i].path = xasprintf ("%s/%s-disk%zu.%s", o->target, out->base,
-                                      i, o->qcow2 ? "qcow2" : "img");
-  for (i = 0; i < s->nr_disks; ++i) {
-    out->disks[i].part = xasprintf ("%s.part", out->disks[i].path);
-    r = check_free (out->disks[i].path, o, s);
-    if (r)
-      return r;
-  }
-  for (i = 0; i < s->nr_docs; ++i) {
-    CLEANUP_FREE char *path = document_path (out, o, s->docs[i].name);
-
-    r = check_free (path, o, s);
-    if (r)
-      return r;
-  }
+      out->disks[i].path = xasprintf ("%s/%s-disk%zu.%s", disk_dir (h),
+                                      out->base, i, o->qcow2 ? "qcow2" : "img");
+  for (i = 0; i < s->nr_disks; ++i)
+    out->disks[i].part = o->pool ? xstrdup (out->disks[i].path)
+                                 : xasprintf ("%s.part", out->disks[i].path);
+  r = check_names (out, o, s);
+  if (r)
+    return r;
   if (o->preallocated && statvfs (dir, &vfs) == 0 &&
       total / vfs.f_frsize > vfs.f_bavail) {
     show_error ("no-space",
                 "%s has room for %" PRIu64 " bytes, the disks "
                 "need %" PRIu64,
-                o->target, (uint64_t)vfs.f_bavail * vfs.f_frsize, total);
+                dir, (uint64_t)vfs.f_bavail * vfs.f_frsize, total);
     return EXIT_OUTPUT;
   }
-  return 0;
+  return o->define ? domain_check (o, out->name) : 0;
 }
 
 int
-outputs_create (struct disk *d, const struct options *o)
+outputs_create (struct disk *d, const struct session *h)
 {
-  int fd;
+  int fd, r;
 
-  (void)o;
+  if (h->opt.pool) {
+    r = pool_create (h, d->path, d->size);
+    d->created = r == 0;
+    return r;
+  }
   /* What an interrupted run left; never through a symbolic link. */
   if (unlink (d->part) == -1 && errno != ENOENT) {
     show_error ("output", "%s: %s", d->part, strerror (errno));
@@ -336,9 +362,28 @@ error:
 }
 
 static int
-place (const char *part, const char *path)
+place_files (struct places *p, const struct outputs *out,
+             const struct options *o)
 {
-  if (rename (part, path) == -1) {
+  size_t i;
+  int r = 0;
+
+  for (i = 0; r == 0 && !o->pool && i < out->nr_disks; ++i)
+    r = place (p, out->disks[i].part, out->disks[i].path, o->force);
+  for (i = 0; r == 0 && i < out->docs.n; ++i) {
+    CLEANUP_FREE char *part = xasprintf ("%s.part", out->docs.v[i]);
+
+    r = place (p, part, out->docs.v[i], o->force);
+  }
+  return r;
+}
+
+static int
+sync_directory (const char *path)
+{
+  CLEANUP_CLOSE int dir = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+  if (dir == -1 || fsync (dir) == -1) {
     show_error ("output", "%s: %s", path, strerror (errno));
     return EXIT_OUTPUT;
   }
@@ -349,7 +394,7 @@ int
 outputs_finish (struct outputs *out, const struct options *o,
                 const struct survey *s)
 {
-  CLEANUP_CLOSE int dir = -1;
+  struct places p = { .n = 0 };
   size_t i;
   int r = 0;
 
@@ -363,36 +408,42 @@ outputs_finish (struct outputs *out, const struct options *o,
     strings_add (&out->docs, path);
     r = write_document (&s->docs[i], part, mode);
   }
-  for (i = 0; r == 0 && i < out->nr_disks; ++i) {
-    r = place (out->disks[i].part, out->disks[i].path);
-    out->disks[i].placed = r == 0;
-  }
-  for (i = 0; r == 0 && i < out->docs.n; ++i) {
-    CLEANUP_FREE char *part = xasprintf ("%s.part", out->docs.v[i]);
-
-    r = place (part, out->docs.v[i]);
-  }
+  if (r == 0)
+    r = place_files (&p, out, o);
+  if (r == 0 && !o->pool)
+    r = sync_directory (o->target);
+  if (r == 0 && out->docs.n > 0)
+    r = sync_directory (o->documents);
   if (r)
-    return r;
-  dir = open (o->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (dir == -1 || fsync (dir) == -1) {
-    show_error ("output", "%s: %s", o->target, strerror (errno));
-    return EXIT_OUTPUT;
-  }
-  return 0;
+    place_undo (&p);
+  else
+    place_done (&p);
+  return r;
+}
+
+const char *
+outputs_document (const struct outputs *out, const struct options *o,
+                  const char *name)
+{
+  CLEANUP_FREE char *path = document_path (out, o, name);
+  size_t i;
+
+  for (i = 0; i < out->docs.n; ++i)
+    if (strcmp (out->docs.v[i], path) == 0)
+      return out->docs.v[i];
+  return NULL;
 }
 
 void
-outputs_discard (struct outputs *out)
+outputs_discard (struct outputs *out, const struct options *o)
 {
   size_t i;
 
-  for (i = 0; i < out->nr_disks; ++i) {
-    if (out->disks[i].placed)
-      unlink (out->disks[i].path);
+  for (i = 0; i < out->nr_disks; ++i)
+    if (out->disks[i].created && o->pool)
+      pool_delete (o, out->disks[i].path);
     else if (out->disks[i].created)
       unlink (out->disks[i].part);
-  }
   for (i = 0; i < out->docs.n; ++i) {
     CLEANUP_FREE char *part = xasprintf ("%s.part", out->docs.v[i]);
 
@@ -415,6 +466,7 @@ outputs_clear (struct outputs *out)
       close (d->progress_fd);
   }
   free (out->disks);
+  free (out->name);
   free (out->base);
   strings_free (&out->docs);
 }

@@ -153,6 +153,17 @@ show_command (char *const argv[])
   fputc ('\n', stderr);
 }
 
+void
+show_file (const char *path, const char *text)
+{
+  CLEANUP_FREE char *q = target_shell_quote (path);
+
+  if (!opts->verbose)
+    return;
+  clear_bar ();
+  fprintf (stderr, "+ cat >%s <<'END'\n%sEND\n", q ? q : "?", text);
+}
+
 /* "nbdkit: file[1]: error: ..." or "nbdkit: error: ...": the text. */
 static const char *
 nbdkit_error_text (const char *line)

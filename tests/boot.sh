@@ -5,6 +5,7 @@
 #   boot.sh [--bus BUS] [--uefi] [--disk IMAGE]... [--nic MODEL[,MAC]]
 #           [--timeout S] [--log FILE] [--write] [--passphrase P]
 #           [--run CMD]... IMAGE|NBD-URI
+#   boot.sh --script [--timeout S] [--log FILE] [--run CMD]... SCRIPT
 #
 # BUS: virtio (default) virtio-scsi ide sata pvscsi mptsas
 #
@@ -16,14 +17,15 @@
 #      emergency mode, no boot loader; with --run: a CMD failed
 #   2  neither within the time limit, or QEMU itself ended
 #
-# The disk is never written (snapshot=on) unless --write is given.  Emulation
+# The disk is never written (snapshot=on) unless --write is given, or a
+# script that the conversion made (v2v/qemu.sh) runs QEMU (--script).  Emulation
 # (TCG) always: a /dev/kvm that opens may still not work, and then a guest
 # that is right would look broken.
 
 set -u
 
 bus=virtio uefi=no timeout=400 log= write=no passphrase= mem=1024
-machine=pc nic= disks=() cmds=()
+machine=pc nic= script=no disks=() cmds=()
 password=${BOOT_PASSWORD:-v2v}
 while [ $# -gt 1 ]; do
     case $1 in
@@ -34,6 +36,7 @@ while [ $# -gt 1 ]; do
     --timeout) timeout=$2; shift 2 ;;
     --log) log=$2; shift 2 ;;
     --write) write=yes; shift ;;
+    --script) script=yes; shift ;;
     --passphrase) passphrase=$2; shift 2 ;;
     --machine) machine=$2; shift 2 ;;
     --mem) mem=$2; shift 2 ;;
@@ -92,7 +95,7 @@ if [ -n "$nic" ]; then
     case $nic in *,*) mac=,mac=${nic#*,} ;; esac
     args+=(-nic "user,restrict=on,model=${nic%%,*}$mac")
 fi
-if [ "$uefi" = yes ]; then
+if [ "$uefi" = yes ] && [ $script = no ]; then
     for f in /usr/share/OVMF/OVMF_CODE_4M.fd /usr/share/OVMF/OVMF_CODE.fd \
              /usr/share/edk2/ovmf/OVMF_CODE.fd /usr/share/qemu/OVMF.fd; do
         [ -e "$f" ] && break
@@ -105,7 +108,11 @@ if [ "$uefi" = yes ]; then
            -drive "if=pflash,format=raw,unit=1,file=$dir/vars.fd")
 fi
 
-qemu-system-x86_64 "${args[@]}" <&7 >"$log" 2>"$dir/err" 7>&- &
+command=(qemu-system-x86_64 "${args[@]}")
+[ $script = no ] ||
+    command=(env V2V_ACCEL=tcg V2V_DISPLAY=none V2V_SERIAL=stdio
+             bash "${disks[0]}" -no-reboot)
+"${command[@]}" <&7 >"$log" 2>"$dir/err" 7>&- &
 pid=$!
 start=$SECONDS
 

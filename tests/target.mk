@@ -3,14 +3,20 @@
 target_srcdir = ../filters/convert/helper/target
 target_sources = \
 	$(target_srcdir)/documents.c \
+	$(target_srcdir)/error.c \
 	$(target_srcdir)/json.c \
 	$(target_srcdir)/kubevirt.c \
 	$(target_srcdir)/libvirt.c \
+	$(target_srcdir)/model-disks.c \
 	$(target_srcdir)/model.c \
+	$(target_srcdir)/nbd-uri.c \
 	$(target_srcdir)/openstack.c \
 	$(target_srcdir)/options.c \
 	$(target_srcdir)/os.c \
 	$(target_srcdir)/ovf.c \
+	$(target_srcdir)/ovirt-os.c \
+	$(target_srcdir)/qemu-firmware.c \
+	$(target_srcdir)/qemu-script.c \
 	$(target_srcdir)/qemu.c \
 	$(target_srcdir)/text.c \
 	$(target_srcdir)/xml.c \
@@ -38,9 +44,9 @@ test_target_schema_CFLAGS = $(ASAN_CFLAGS) $(JSON_C_CFLAGS) $(LIBYAML_CFLAGS)
 test_target_schema_LDFLAGS =
 test_target_schema_LDADD = $(JSON_C_LIBS) $(LIBYAML_LIBS)
 
-TESTS += test-target-golden.sh
+TESTS += test-target-golden.sh test-target-options.sh test-target-tpm.sh
 
-EXTRA_DIST += target-data
+EXTRA_DIST += target-data check-ovf-references.py
 
 if HAVE_CMOCKA
 TESTS += test-target-names
@@ -52,10 +58,10 @@ test_target_names_CFLAGS = $(target_cflags) $(CMOCKA_CFLAGS)
 test_target_names_LDFLAGS =
 test_target_names_LDADD = $(target_libs) $(CMOCKA_LIBS)
 
-TESTS += test-v2v-copy.sh
+TESTS += test-v2v-copy.sh test-v2v-copy-pool.sh
 
-# Boots about ten machines without KVM: a few minutes.
-ALL_TESTS += test-target-boot.sh
+# Boot machines without KVM: a few minutes each.
+ALL_TESTS += test-target-boot.sh test-target-run.sh test-target-secureboot.sh
 
 if HAVE_CMOCKA
 TESTS += test-target-roundtrip

@@ -84,6 +84,10 @@ for c in "$data"/*.json; do
     check "$n: YAML is what KubeVirt's API takes" \
           "$bin/test-target-schema" \
           "$V2V_SRCDIR/docs/kubevirt-vm.schema.json" "$tmp/$n/kubevirt.yaml"
+    check "$n: OVF is what oVirt's engine takes" xmllint --nonet --noout \
+          --relaxng "$V2V_SRCDIR/docs/ovirt-ovf.rng" "$tmp/$n/vm.ovf"
+    check "$n: OVF's references find each other" "$PYTHON_NBD" \
+          "$V2V_SRCDIR/tests/check-ovf-references.py" "$tmp/$n/vm.ovf"
     check "$n: vm.json follows its schema" \
           "$bin/test-target-schema" \
           "$V2V_SRCDIR/docs/target.schema.json" "$tmp/$n/vm.json"

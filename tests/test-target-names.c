@@ -255,11 +255,14 @@ test_options (void **state)
   set (&o, "output-format", "qcow2", 1);
   set (&o, "output-allocation", "thick", -1);
   set (&o, "output-dir", "/srv", 1);
+  set (&o, "output-pool", "", -1);
+  set (&o, "output-pool", "default", 1);
   set (&o, "name", "", -1);
   set (&o, "name", "a/b", 1);
   assert_int_equal (target_options_apply (&o, NULL, sizes, 2, &f, &error), 0);
   assert_int_equal (f.nr_disks, 2);
   assert_string_equal (f.disks[1].path, "/srv/a_b-disk1.qcow2");
+  assert_string_equal (f.disks[1].pool, "default");
   assert_int_equal (f.nr_maps, 4);
   assert_string_equal (f.maps[3].from, "00:50:56:aa:bb:cc");
   assert_string_equal (f.maps[3].to, "br1");

@@ -5,7 +5,9 @@
  * Reads { "source": description of a machine or null, "facts": {...} }
  * and writes all target documents, and what was warned about, into the
  * directory.  The keys of "facts" are the members of struct target_facts.
- * With "lookup", what target_lookup_os says wins.
+ * With "lookup", what target_lookup_os says wins.  "options" are NAME=VALUE
+ * of target_options_set, for disks of "sizes"; they replace "disks",
+ * "maps" and "name".
  */
 
 #include <config.h>
@@ -68,7 +70,8 @@ read_disks (struct json_object *a, size_t *n)
     struct json_object *o = json_object_array_get_idx (a, i);
 
     disks[i] = (struct target_disk) {
-      .path = str (o, "path"), .format = str (o, "format"),
+      .path = str (o, "path"), .pool = str (o, "pool"),
+      .format = str (o, "format"),
       .size = json_object_get_uint64 (get (o, "size")),
       .allocated = json_object_get_uint64 (get (o, "allocated")),
       .preallocated = is (o, "preallocated"), .serial = str (o, "serial"),
@@ -77,6 +80,35 @@ read_disks (struct json_object *a, size_t *n)
     };
   }
   return disks;
+}
+
+/* As the helper does with --target. */
+static void
+read_options (struct json_object *o, const struct vm *source,
+              struct target_options *options, struct target_facts *f)
+{
+  struct json_object *list = get (o, "options"), *sizes = get (o, "sizes");
+  uint64_t size[64];
+  char *error = NULL;
+  size_t i, n = sizes ? json_object_array_length (sizes) : 0;
+
+  for (i = 0; i < json_object_array_length (list); ++i) {
+    CLEANUP_FREE char *s = strdup (
+      json_object_get_string (json_object_array_get_idx (list, i)));
+    char *eq = strchr (s, '=');
+
+    *eq = '\0';
+    if (target_options_set (options, s, eq + 1, &error) != 1) {
+      fprintf (stderr, "%s: %s\n", s, error ? error : "unknown");
+      exit (1);
+    }
+  }
+  for (i = 0; i < n && i < V2V_ARRAY_SIZE (size); ++i)
+    size[i] = json_object_get_uint64 (json_object_array_get_idx (sizes, i));
+  if (target_options_apply (options, source, size, i, f, &error) == -1) {
+    fprintf (stderr, "%s\n", error);
+    exit (1);
+  }
 }
 
 static struct target_map *
@@ -139,6 +171,7 @@ main (int argc, char *argv[])
   struct target_disk *disks;
   struct target_map *maps;
   struct target_facts f;
+  struct target_options options = { .name = NULL };
   struct target_os os = { .osinfo_id = NULL };
   struct vm *source = NULL;
   CLEANUP_FREE char *path = NULL;
@@ -187,6 +220,8 @@ main (int argc, char *argv[])
   };
   f.disks = disks = read_disks (get (o, "disks"), &f.nr_disks);
   f.maps = maps = read_maps (get (o, "maps"), &f.nr_maps);
+  if (get (o, "options"))
+    read_options (o, source, &options, &f);
   if (is (o, "lookup")) {
     target_lookup_os (f.osinfo, f.type, f.distro, f.major, f.arch, &os);
     f.osinfo_id = os.osinfo_id;
@@ -201,6 +236,7 @@ main (int argc, char *argv[])
   }
   fclose (fp);
   vm_free (source);
+  target_options_clear (&options);
   free (disks);
   free (maps);
   free (os.osinfo_id);

@@ -145,6 +145,11 @@ out
 check "no source" status 2 copy "$tmp/nothing.img" "$tmp/out"
 check "no source: nothing stays" empty
 check "no directory" status 5 copy "$tmp/one.img" "$tmp/nowhere"
+for o in '--network :x' '--network a:b --network a:c' '--bridge x:' \
+         '--mac 52:54:00:00:00:01:x'; do
+    # shellcheck disable=SC2086
+    check "wrong $o" status 1 v2v-copy $o "$tmp/one.img" "$tmp/out"
+done
 check "wrong usage" status 1 v2v-copy --format vmdk "$tmp/one.img" "$tmp/out"
 
 # The file system is full: a limit on the size of a file does the same
@@ -223,6 +228,101 @@ check "a copy runs" slow
 kill -KILL "$(child nbdcopy)"
 check "nbdcopy is killed" ended 4
 check "nbdcopy is killed: nothing stays" empty
+
+# The last of the names cannot be given: none is, and what was there is
+# there again.
+late () {                       # late OBSTACLE
+    local i rc
+    out
+    echo precious >"$tmp/out/late-disk0.img"
+    v2v-copy --no-convert --force --json --plugin file --name late \
+             --filter delay -p rdelay=1 --filter noextents "$src" \
+             "$tmp/out" >"$tmp/late.json" 2>&1 &
+    cleanup_fn "kill $! 2>/dev/null"
+    for ((i = 0; i < 300; i++)); do
+        [ -e "$tmp/out/late-disk0.img.part" ] && break
+        sleep 0.1
+    done
+    "$@" "$tmp/out/late-disk2.img"
+    wait $!
+    rc=$?
+    [ $rc = 5 ] || { echo "exit $rc"; cat "$tmp/late.json"; return 1; }
+}
+dangling () { ln -s nowhere "$1"; }
+for obstacle in mkdir dangling; do
+    check "$obstacle: the last name is taken meanwhile" late $obstacle
+    check "$obstacle: it says so" has "$tmp/late.json" \
+          "late-disk2.img appeared meanwhile"
+    check "$obstacle: the replaced file is back" has \
+          "$tmp/out/late-disk0.img" precious
+    check "$obstacle: what was in the way stays" [ ! -f "$tmp/out/late-disk2.img" ]
+    rm -r "$tmp/out/late-disk0.img" "$tmp/out/late-disk2.img"
+    check "$obstacle: nothing else stays" empty
+done
+
+# Every piece is a program that -v shows: run by hand, they do the same.
+by_hand () {                    # by_hand FORMAT SUFFIX
+    local cmd fd i servers=()
+    out
+    copy -v -f "$1" --plugin file --name hand "$src" "$tmp/out" \
+         2>"$tmp/verbose" || return 1
+    mv "$tmp/out" "$tmp/first"
+    mkdir "$tmp/out"
+    mkdir -p "$(sed -n 's,^+ nbdkit .* -U\([^ ]*\)/nbd .*,\1,p' "$tmp/verbose")"
+    while read -r cmd; do
+        echo "$cmd"
+        case $cmd in
+        nbdkit\ *|qemu-nbd\ *)
+            eval "command $cmd &"
+            servers+=($!)
+            cleanup_fn "kill $! 2>/dev/null"
+            # Both make a socket: its name ends in "nbd" or "q" and a number.
+            i=$(grep -oE '[^ ]*/v2v-copy[^ /]*/(nbd|q[0-9]+)( |$)' <<<"$cmd" | head -n 1)
+            i=${i#-U} i=${i% }
+            for ((fd = 0; fd < 100; fd++)); do [ -S "$i" ] && break; sleep 0.1; done ;;
+        nbdcopy\ *)
+            fd=${cmd#*--progress=}
+            eval "command $cmd ${fd%%[!0-9]*}>/dev/null" || return 1 ;;
+        *) eval "command $cmd" || return 1 ;;
+        esac
+    done < <(sed -n 's/^+ //p' "$tmp/verbose" | sed "s/'--progress=\([0-9]*\)'/--progress=\1/")
+    for ((i = ${#servers[@]} - 1; i >= 0; i--)); do
+        kill "${servers[i]}"
+        wait "${servers[i]}"
+    done
+    for i in 0 1 2; do
+        qemu-img compare -f "$1" -F "$1" "$tmp/first/hand-disk$i.$2" \
+                 "$tmp/out/hand-disk$i.$2.part" || return 1
+    done
+    rm -rf "$tmp/first" "$TMPDIR"/v2v-copy.*
+}
+check "the commands that -v shows, run by hand (raw)" by_hand raw img
+check "the commands that -v shows, run by hand (qcow2)" by_hand qcow2 qcow2
+
+# A copy that nbdcopy takes for a success, but that lacks its end.
+mkdir "$tmp/liar"
+printf '#!/bin/bash\n%q "$@" && truncate -s -512 "${@: -1}"\n' \
+       "$(type -P nbdcopy)" >"$tmp/liar/nbdcopy"
+chmod +x "$tmp/liar/nbdcopy"
+lying () ( PATH=$tmp/liar:$PATH; copy --json "$tmp/one.img" "$tmp/out" )
+out
+check "a disk has the wrong size" status 4 lying
+cp "$tmp/check.out" "$tmp/lie"
+check "a disk has the wrong size: it says so" has "$tmp/lie" '"wrong-size"'
+check "a disk has the wrong size: nothing stays" empty
+
+# A terminal gets one bar, which ends at 100 %.
+bar () {
+    script -qec "v2v-copy --no-convert --plugin file --name t '$src' '$tmp/out'" \
+           /dev/null >"$tmp/tty" || return 1
+    tr '\r' '\n' <"$tmp/tty" | grep -F '[####' | tail -n 1 | grep -F '] 100 %'
+}
+if type -P script >/dev/null; then
+    out
+    check "a bar on a terminal" bar
+else
+    skip "a bar on a terminal" "no script(1)"
+fi
 
 # Read errors of the source.
 out

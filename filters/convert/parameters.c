@@ -19,6 +19,7 @@
 #include "parameters.h"
 #define V2V_SOURCE_EXPORTS_WEAK
 #include "source-exports.h"
+#include "target.h"
 #include "v2v-utils.h"
 
 /* What the documentation calls the defaults. */
@@ -31,6 +32,7 @@ struct convert_config convert_parameters = {
 };
 bool convert_start_with_server;
 static bool seen_directory_key;
+static struct target_options target; /* only to find mistakes early */
 static size_t nr_helper_args;
 
 static int
@@ -154,9 +156,21 @@ static const struct {
   { "v2v-bridge", "--target", "bridge", STRING },
   { "v2v-mac", "--target", "mac", STRING },
   { "v2v-output-dir", "--target", "output-dir", STRING },
+  { "v2v-output-pool", "--target", "output-pool", STRING },
   { "v2v-output-format", "--target", "output-format", STRING },
   { "v2v-output-allocation", "--target", "output-allocation", STRING },
 };
+
+static int
+check_target (size_t i, const char *value)
+{
+  CLEANUP_FREE char *error = NULL;
+
+  if (target_options_set (&target, helper_keys[i].name, value, &error) == 1)
+    return 0;
+  nbdkit_error ("%s: %s", helper_keys[i].key, error ? error : "out of memory");
+  return -1;
+}
 
 static int
 helper_key (size_t i, const char *value)
@@ -215,6 +229,9 @@ helper_key (size_t i, const char *value)
     }
     break;
   }
+  if (strcmp (helper_keys[i].option, "--target") == 0 &&
+      check_target (i, value) == -1)
+    return -1;
   if (helper_keys[i].name)
     return helper_named_arg (helper_keys[i].option, helper_keys[i].name, value);
   return helper_arg (helper_keys[i].option, value);
@@ -420,6 +437,7 @@ convert_unload (void)
 {
   size_t i;
 
+  target_options_clear (&target);
   for (i = 0; i < convert_parameters.nr_disks; ++i)
     free (convert_parameters.disks[i]);
   free (convert_parameters.disks);

@@ -37,6 +37,7 @@ extern void convert_unload (void);
   "v2v-name=NAME               Name of the converted machine.\n" \
   "v2v-network=[FROM:]TO       Where NICs on a network go (repeatable).\n" \
   "v2v-output-dir=DIR          Where the documents say that the disks are.\n" \
+  "v2v-output-pool=POOL        libvirt's pool, whose directory that is.\n" \
   "v2v-output-format=raw|qcow2, v2v-output-allocation=sparse|preallocated\n" \
   "v2v-quiet=yes               No progress lines on stderr.\n" \
   "v2v-rebuild-initrd=yes      Allow the guest's own initrd tool to run.\n" \

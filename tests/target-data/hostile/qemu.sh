@@ -50,11 +50,23 @@ args+=(-display 'vnc=127.0.0.1:0,to=99,password-secret=display')
 fi
 args+=(-device 'VGA,vgamem_mb=16' -usb -device usb-tablet)
 
-mkdir -p -m 0700 ./x-touch-tmp-pwned-id-file-etc-passwd-a-b-x-s-a-b.tpm
-rm -f ./x-touch-tmp-pwned-id-file-etc-passwd-a-b-x-s-a-b.tpm/sock
-swtpm socket --tpm2 --tpmstate dir=./x-touch-tmp-pwned-id-file-etc-passwd-a-b-x-s-a-b.tpm --ctrl type=unixio,path=./x-touch-tmp-pwned-id-file-etc-passwd-a-b-x-s-a-b.tpm/sock --terminate &
+# The TPM, whose state is kept between starts.
+if ! command -v swtpm >/dev/null; then
+    echo "$0: this machine has a TPM: install swtpm" >&2
+    exit 1
+fi
+tpm=./x-touch-tmp-pwned-id-file-etc-passwd-a-b-x-s-a-b.tpm
+[ -d "$tpm" ] || mkdir -m 0700 -- "$tpm"
+rm -f -- "$tpm/sock"
+swtpm socket --tpm2 --tpmstate "dir=$tpm" --ctrl "type=unixio,path=$tpm/sock" --terminate </dev/null &
+swtpm=$!
+{ tail --pid=$$ -f /dev/null; kill "$swtpm"; } >/dev/null 2>&1 &
 for ((i = 0; i < 100; i++)); do
-    if [ -S ./x-touch-tmp-pwned-id-file-etc-passwd-a-b-x-s-a-b.tpm/sock ]; then break; fi
+    if [ -S "$tpm/sock" ]; then break; fi
+    if ! kill -0 "$swtpm" 2>/dev/null; then
+        echo "$0: swtpm did not start: is the machine running already?" >&2
+        exit 1
+    fi
     sleep 0.1
 done
 args+=(-chardev 'socket,id=tpm,path=./x-touch-tmp-pwned-id-file-etc-passwd-a-b-x-s-a-b.tpm/sock')

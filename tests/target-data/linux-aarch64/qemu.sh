@@ -36,7 +36,11 @@ done <<'FIRMWARE'
 /usr/share/qemu/aavmf-aarch64-code.bin:/usr/share/qemu/aavmf-aarch64-vars.bin
 FIRMWARE
 if [ -z "$code" ]; then
-    echo "$0: no UEFI firmware fits: install ovmf (edk2)" >&2
+    if [ -s "$vars" ]; then
+        echo "$0: $vars belongs to another UEFI firmware than those here: move it away to begin anew" >&2
+    else
+        echo "$0: there is no UEFI firmware: install qemu-efi-aarch64 (edk2-aarch64)" >&2
+    fi
     exit 1
 fi
 args+=(-blockdev "driver=file,node-name=code,read-only=on,filename=$code")

@@ -32,12 +32,17 @@ while IFS=: read -r c v; do
     break
 done <<'FIRMWARE'
 /usr/share/OVMF/OVMF_CODE_4M.ms.fd:/usr/share/OVMF/OVMF_VARS_4M.ms.fd
+/usr/share/OVMF/OVMF_CODE_4M.secboot.fd:/usr/share/OVMF/OVMF_VARS_4M.ms.fd
 /usr/share/OVMF/OVMF_CODE.ms.fd:/usr/share/OVMF/OVMF_VARS.ms.fd
 /usr/share/edk2/ovmf/OVMF_CODE.secboot.fd:/usr/share/edk2/ovmf/OVMF_VARS.secboot.fd
 /usr/share/qemu/ovmf-x86_64-smm-ms-code.bin:/usr/share/qemu/ovmf-x86_64-smm-ms-vars.bin
 FIRMWARE
 if [ -z "$code" ]; then
-    echo "$0: no UEFI firmware fits: install ovmf (edk2)" >&2
+    if [ -s "$vars" ]; then
+        echo "$0: $vars belongs to another UEFI firmware than those here: move it away to begin anew" >&2
+    else
+        echo "$0: there is no UEFI firmware with secure boot: install ovmf (edk2-ovmf)" >&2
+    fi
     exit 1
 fi
 args+=(-blockdev "driver=file,node-name=code,read-only=on,filename=$code")
@@ -82,11 +87,23 @@ args+=(-device 'VGA,vgamem_mb=16' -usb -device usb-tablet)
 
 args+=(-audiodev "${V2V_AUDIO:-none},id=audio")
 args+=(-device ich9-intel-hda -device 'hda-duplex,audiodev=audio')
-mkdir -p -m 0700 ./db-2.tpm
-rm -f ./db-2.tpm/sock
-swtpm socket --tpm2 --tpmstate dir=./db-2.tpm --ctrl type=unixio,path=./db-2.tpm/sock --terminate &
+# The TPM, whose state is kept between starts.
+if ! command -v swtpm >/dev/null; then
+    echo "$0: this machine has a TPM: install swtpm" >&2
+    exit 1
+fi
+tpm=./db-2.tpm
+[ -d "$tpm" ] || mkdir -m 0700 -- "$tpm"
+rm -f -- "$tpm/sock"
+swtpm socket --tpm2 --tpmstate "dir=$tpm" --ctrl "type=unixio,path=$tpm/sock" --terminate </dev/null &
+swtpm=$!
+{ tail --pid=$$ -f /dev/null; kill "$swtpm"; } >/dev/null 2>&1 &
 for ((i = 0; i < 100; i++)); do
-    if [ -S ./db-2.tpm/sock ]; then break; fi
+    if [ -S "$tpm/sock" ]; then break; fi
+    if ! kill -0 "$swtpm" 2>/dev/null; then
+        echo "$0: swtpm did not start: is the machine running already?" >&2
+        exit 1
+    fi
     sleep 0.1
 done
 args+=(-chardev 'socket,id=tpm,path=./db-2.tpm/sock')

@@ -34,6 +34,8 @@ disks (const struct model *m)
     json_put_uint (o, "unit", d->unit);
     json_put (o, "format", d->format);
     json_put (o, d->uri ? "uri" : "file", d->path);
+    if (d->pool)
+      json_put (o, "pool", d->pool);
     json_put_uint (o, "size", d->size);
     if (d->facts->allocated)
       json_put_uint (o, "allocated", d->facts->allocated);

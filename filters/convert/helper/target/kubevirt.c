@@ -233,6 +233,33 @@ put_features (struct doc *doc, int domain, const struct model *m)
   }
 }
 
+/* KubeVirt refuses a CD-ROM drive without a medium (its admission webhook:
+ * "cannot define an empty CD-ROM disk"), unless it is 1.6 or later with a
+ * feature gate: a document that only some clusters take helps nobody.
+ */
+static void
+warn_removables (const struct model *m)
+{
+  unsigned cdroms = 0, floppies = 0;
+  size_t i;
+
+  for (i = 0; i < m->nr_removables; ++i)
+    if (m->removables[i].kind == VM_CDROM)
+      cdroms++;
+    else
+      floppies++;
+  if (cdroms > 0)
+    model_warn (m, "target-drive",
+                "KubeVirt takes empty CD-ROM drives only with the feature "
+                "gate DeclarativeHotplugVolumes: %u left out.  Where it is "
+                "on, add \"- {name: cdrom-0, cdrom: {bus: sata}}\" to "
+                "devices.disks.",
+                cdroms);
+  if (floppies > 0)
+    model_warn (m, "target-floppy",
+                "KubeVirt has no floppy drives: %u left out.", floppies);
+}
+
 static void
 put_disks (struct doc *doc, int devices, const struct model *m)
 {
@@ -253,10 +280,7 @@ put_disks (struct doc *doc, int devices, const struct model *m)
     if (m->disks[i].serial)
       put_str (doc, d, "serial", m->disks[i].serial);
   }
-  if (m->nr_removables > 0)
-    model_warn (m, "target-drive",
-                "KubeVirt has no empty CD-ROM and floppy "
-                "drives: they are left out.");
+  warn_removables (m);
 }
 
 /* The pod's own network can be used once; the others are Multus'. */

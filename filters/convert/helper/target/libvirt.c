@@ -188,6 +188,14 @@ write_file (struct xml *x, const struct model *m, const struct model_disk *d)
   xmlw_close (x);
 }
 
+static const char *
+volume_name (const struct model_disk *d)
+{
+  const char *slash = strrchr (d->path, '/');
+
+  return slash ? slash + 1 : d->path;
+}
+
 static int
 write_disk (struct xml *x, const struct model *m, const struct model_disk *d,
             char **error)
@@ -196,12 +204,16 @@ write_disk (struct xml *x, const struct model *m, const struct model_disk *d,
   char order[16], port[16];
 
   if (!d->uri) {
-    xmlw_open (x, "disk", "type", "file", "device", "disk", NULL);
+    xmlw_open (x, "disk", "type", d->pool ? "volume" : "file", "device", "disk",
+               NULL);
     if (d->bus == BUS_VIRTIO)
       xmlw_attr (x, "model", virtio_model (m));
     xmlw_leaf (x, "driver", "name", "qemu", "type", d->format, "discard",
                "unmap", NULL);
-    write_file (x, m, d);
+    if (d->pool)
+      xmlw_leaf (x, "source", "pool", d->pool, "volume", volume_name (d), NULL);
+    else
+      write_file (x, m, d);
   }
   else {
     if (nbd_uri_parse (d->path, &u, error) == -1)

@@ -15,6 +15,7 @@ enum bus { BUS_VIRTIO = 0, BUS_SCSI, BUS_IDE, BUS_SATA, BUS_FLOPPY, NR_BUSES };
 
 struct model_disk {
   char *path;
+  char *pool;         /* of libvirt, or NULL */
   const char *format; /* static: "raw", "qcow2" */
   bool uri;           /* path is an NBD URI */
   uint64_t size;
@@ -79,6 +80,19 @@ extern void
 model_warn (const struct model *m, const char *code, const char *fmt, ...)
   __attribute__ ((format (printf, 3, 4)));
 
+/* Within the model: model.c. */
+
+/* A copy of S if it is a name that every hypervisor's command line can
+ * take, else NULL; also when out of memory, which sets *OOM.
+ */
+extern char *model_copy_word (const char *s, bool *oom);
+
+/* model-disks.c.  SOURCE may be NULL.  Return 0, or -1 with *ERROR set. */
+extern int model_set_disks (struct model *m, const struct vm *source, bool *oom,
+                            char **error);
+/* Of disks and NICs, which are there. */
+extern void model_set_boot_order (struct model *m, const struct vm *source);
+
 /* How many units of BUS are used: the highest, plus one. */
 extern unsigned model_bus_size (const struct model *m, enum bus bus);
 
@@ -91,7 +105,7 @@ extern const char *model_nic_model (const struct model *m);
 extern void model_derive_uuid (const struct model *m, const char *what,
                                unsigned i, char out[37]);
 
-/* An NBD URI taken apart.  Strings are allocated. */
+/* nbd-uri.c: an NBD URI taken apart.  Strings are allocated. */
 struct nbd_uri {
   bool tls;
   char *socket; /* or: */
@@ -111,7 +125,7 @@ extern char *text_utf8 (const char *s, bool *oom);
 extern unsigned text_digest (const char *s);
 extern bool text_is_uuid (const char *s);
 
-/* In the writers: set *error and return -1. */
+/* error.c: set *error and return -1. */
 extern int target_error (char **error, const char *fmt, ...)
   __attribute__ ((format (printf, 2, 3)));
 

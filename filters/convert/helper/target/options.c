@@ -125,6 +125,11 @@ target_options_set (struct target_options *o, const char *name,
       return target_error (error, "the directory must not be empty");
     return set_string (&o->output_dir, value, error);
   }
+  if (strcmp (name, "output-pool") == 0) {
+    if (*value == '\0')
+      return target_error (error, "the pool must not be empty");
+    return set_string (&o->output_pool, value, error);
+  }
   if (strcmp (name, "output-format") == 0) {
     if (strcmp (value, "raw") != 0 && strcmp (value, "qcow2") != 0)
       return target_error (error, "expected raw or qcow2, not \"%s\"", value);
@@ -170,6 +175,7 @@ target_options_apply (struct target_options *o, const struct vm *source,
                   o->qcow2 ? "qcow2" : "img") == -1)
       return target_error (error, "out of memory");
     o->disks[i].path = path;
+    o->disks[i].pool = o->output_pool;
     o->disks[i].format = o->qcow2 ? "qcow2" : "raw";
     o->disks[i].size = sizes[i];
     o->disks[i].preallocated = o->preallocated;
@@ -199,5 +205,6 @@ target_options_clear (struct target_options *o)
   free (o->disks);
   free (o->name);
   free (o->output_dir);
+  free (o->output_pool);
   memset (o, 0, sizeof *o);
 }

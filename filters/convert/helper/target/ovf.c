@@ -11,7 +11,7 @@
  * - ovf:populatedSize, or a File's ovf:size, must be there.
  * - VirtualQuantity of the CPU item, if present, hides the topology: it is
  *   left out.
- * - The operating system is ovirt:id; tables below.
+ * - The operating system is ovirt:id (ovirt-os.c).
  * - Every disk and NIC of the hardware section has Type and Device.
  */
 
@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "model.h"
+#include "ovirt-os.h"
 #include "v2v-utils.h"
 #include "xml.h"
 
@@ -35,203 +36,6 @@
 
 #define GiB (UINT64_C (1) << 30)
 #define MAX_DISKS 23 /* of oVirt */
-
-struct os {
-  const char *name;
-  int id;
-};
-
-static bool
-has (const char *s, const char *word)
-{
-  return s && strcasestr (s, word) != NULL;
-}
-
-static bool
-is_rhel (const char *distro)
-{
-  static const char *const family[] = {
-    "rhel", "centos", "redhat-based", "scientificlinux", "oraclelinux",
-    "ol",   "rocky",  "almalinux",    "circle",
-  };
-  size_t i;
-
-  for (i = 0; distro && i < V2V_ARRAY_SIZE (family); ++i)
-    if (strcmp (distro, family[i]) == 0)
-      return true;
-  return false;
-}
-
-static bool
-windows_client (const struct target_facts *f)
-{
-  if (f->product_variant)
-    return strcasecmp (f->product_variant, "Client") == 0;
-  return !has (f->product_name, "server");
-}
-
-static struct os
-windows_os (const struct model *m, bool x64)
-{
-  const struct target_facts *f = m->facts;
-  bool client = windows_client (f);
-  static const struct {
-    const char *osinfo;
-    struct os os;
-  } nt10[] = {
-    { "win10", { "windows_10x64", 27 } },
-    { "win11", { "windows_11", 36 } },
-    { "win2k16", { "windows_2016x64", 29 } },
-    { "win2k19", { "windows_2019x64", 31 } },
-    { "win2k22", { "windows_2022", 37 } },
-  };
-  size_t i;
-
-  switch (f->major * 10 + f->minor) {
-  case 51:
-    return (struct os){ "WindowsXP", 1 };
-  case 52:
-    if (has (f->product_name, "XP"))
-      return (struct os){ "WindowsXP", 1 };
-    return x64 ? (struct os){ "Windows2003x64", 10 }
-               : (struct os){ "Windows2003", 3 };
-  case 60:
-    return x64 ? (struct os){ "Windows2008x64", 16 }
-               : (struct os){ "Windows2008", 4 };
-  case 61:
-    if (!x64)
-      return (struct os){ "Windows7", 11 };
-    return client ? (struct os){ "Windows7x64", 12 }
-                  : (struct os){ "Windows2008R2x64", 17 };
-  case 62:
-  case 63:
-    if (!x64)
-      return (struct os){ "windows_8", 20 };
-    if (client)
-      return (struct os){ "windows_8x64", 21 };
-    return f->minor == 2 ? (struct os){ "windows_2012x64", 23 }
-                         : (struct os){ "windows_2012R2x64", 25 };
-  case 100:
-    if (!x64)
-      return (struct os){ "windows_10", 26 };
-    for (i = 0; f->osinfo && i < V2V_ARRAY_SIZE (nt10); ++i)
-      if (strcmp (f->osinfo, nt10[i].osinfo) == 0)
-        return nt10[i].os;
-    model_warn (m, "target-os",
-                "oVirt has no id for this version of "
-                "Windows: the nearest older one is used.");
-    return client ? (struct os){ "windows_11", 36 }
-                  : (struct os){ "windows_2022", 37 };
-  default:
-    return (struct os){ NULL, 0 };
-  }
-}
-
-static struct os
-linux_os (const struct model *m, bool x64, bool ppc, bool s390x)
-{
-  const struct target_facts *f = m->facts;
-  const char *d = f->distro ? f->distro : "";
-  int major = f->major;
-
-  if (is_rhel (d)) {
-    if (major == 4)
-      return x64 ? (struct os){ "RHEL4x64", 14 } : (struct os){ "RHEL4", 8 };
-    if (major == 5)
-      return x64 ? (struct os){ "RHEL5x64", 13 } : (struct os){ "RHEL5", 7 };
-    if (major == 6 && ppc)
-      return f->minor >= 9 ? (struct os){ "rhel_6_9_plus_ppc64", 1007 }
-                           : (struct os){ "rhel_6_ppc64", 1003 };
-    if (major == 6)
-      return x64 ? (struct os){ "RHEL6x64", 19 } : (struct os){ "RHEL6", 18 };
-    if (major == 7 && x64)
-      return (struct os){ "rhel_7x64", 24 };
-    if (major == 7 && ppc)
-      return (struct os){ "rhel_7_ppc64", 1006 };
-    if (major == 7 && s390x)
-      return (struct os){ "rhel_7_s390x", 2003 };
-  }
-  if ((strcmp (d, "sles") == 0 || strcmp (d, "sled") == 0 ||
-       strcmp (d, "suse-based") == 0) &&
-      major >= 11) {
-    if (ppc)
-      return (struct os){ "sles_11_ppc64", 1004 };
-    if (s390x && major >= 12)
-      return (struct os){ "sles_12_s390x", 2004 };
-    if (x64)
-      return (struct os){ "sles_11", 1193 };
-  }
-  if (strcmp (d, "debian") == 0 && major >= 7 && !ppc && !s390x)
-    return (struct os){ "debian_7", 1300 };
-  if (strcmp (d, "ubuntu") == 0) {
-    if (major >= 14 && ppc)
-      return (struct os){ "ubuntu_14_04_ppc64", 1005 };
-    if (major >= 16 && s390x)
-      return (struct os){ "ubuntu_16_04_s390x", 2005 };
-    if (!ppc && !s390x) {
-      if (major >= 14)
-        return (struct os){ "ubuntu_14_04", 1256 };
-      if (major == 13)
-        return f->minor >= 10 ? (struct os){ "ubuntu_13_10", 1255 }
-                              : (struct os){ "ubuntu_13_04", 1254 };
-      if (major == 12)
-        return f->minor >= 10 ? (struct os){ "ubuntu_12_10", 1253 }
-                              : (struct os){ "ubuntu_12_04", 1252 };
-    }
-  }
-  if (ppc)
-    return (struct os){ "other_linux_ppc64", 1002 };
-  if (s390x)
-    return (struct os){ "other_linux_s390x", 2002 };
-  return (struct os){ "OtherLinux", 5 };
-}
-
-static struct os
-ovirt_os (const struct model *m)
-{
-  const struct target_facts *f = m->facts;
-  bool x64 = strcmp (m->arch, "x86_64") == 0;
-  bool ppc = strncmp (m->arch, "ppc64", 5) == 0;
-  bool s390x = strcmp (m->arch, "s390x") == 0;
-  struct os os = { NULL, 0 };
-
-  if (m->windows)
-    os = windows_os (m, x64);
-  else if (f->type && strcmp (f->type, "linux") == 0)
-    os = linux_os (m, x64, ppc, s390x);
-  if (os.name == NULL) {
-    model_warn (m, "target-os",
-                "oVirt's name of this operating system is "
-                "not known: set it in the engine.");
-    os.name = "Unassigned";
-  }
-  return os;
-}
-
-/* The number of DSP0243's table that the engine maps from oVirt's. */
-static int
-cim_os (int ovirt)
-{
-  static const struct {
-    int ovirt, cim;
-  } map[] = {
-    { 1, 67 },    { 3, 69 },    { 10, 70 },   { 4, 76 },    { 16, 77 },
-    { 11, 105 },  { 12, 105 },  { 17, 103 },  { 20, 114 },  { 21, 115 },
-    { 23, 113 },  { 25, 116 },  { 26, 120 },  { 27, 121 },  { 29, 117 },
-    { 31, 122 },  { 7, 79 },    { 8, 79 },    { 18, 79 },   { 13, 80 },
-    { 14, 80 },   { 19, 80 },   { 24, 80 },   { 1003, 80 }, { 1006, 80 },
-    { 1007, 80 }, { 2003, 80 }, { 1193, 83 }, { 1004, 83 }, { 2004, 83 },
-    { 1300, 96 }, { 1252, 94 }, { 1253, 94 }, { 1254, 94 }, { 1255, 94 },
-    { 1256, 94 }, { 1005, 94 }, { 2005, 94 }, { 5, 36 },    { 1002, 36 },
-    { 2002, 36 },
-  };
-  size_t i;
-
-  for (i = 0; i < V2V_ARRAY_SIZE (map); ++i)
-    if (map[i].ovirt == ovirt)
-      return map[i].cim;
-  return 1; /* "Other" */
-}
 
 static int
 origin (const struct model *m)
@@ -249,21 +53,6 @@ origin (const struct model *m)
     if (strcmp (m->hypervisor, map[i].hv) == 0)
       return map[i].n;
   return -1;
-}
-
-/* 0 desktop, 1 server. */
-static int
-vm_type (const struct model *m)
-{
-  const struct target_facts *f = m->facts;
-
-  if (m->windows)
-    return windows_client (f) ? 0 : 1;
-  if (f->product_variant && strcasecmp (f->product_variant, "Client") == 0)
-    return 0;
-  if (has (f->product_name, "desktop") || has (f->product_name, "workstation"))
-    return 0;
-  return 1;
 }
 
 static const char *
@@ -287,12 +76,32 @@ struct ids {
   char disk[37], volume[37], nic[37], href[128];
 };
 
+static const char *
+base_name (const struct model *m, size_t i)
+{
+  const char *path = m->disks[i].path, *slash = strrchr (path, '/');
+
+  return slash ? slash + 1 : path;
+}
+
+/* Another disk before this one has the same, in another directory. */
+static bool
+name_is_used (const struct model *m, size_t i)
+{
+  size_t j;
+
+  for (j = 0; j < i; ++j)
+    if (strcmp (base_name (m, j), base_name (m, i)) == 0)
+      return true;
+  return false;
+}
+
 static void
 disk_ids (const struct model *m, size_t i, struct ids *ids)
 {
   const struct target_disk *t = m->disks[i].facts;
-  const char *path = m->disks[i].path, *base = strrchr (path, '/');
-  size_t n;
+  const char *base = base_name (m, i);
+  size_t n = strlen (base);
 
   if (text_is_uuid (t->image_id))
     snprintf (ids->disk, sizeof ids->disk, "%s", t->image_id);
@@ -305,11 +114,11 @@ disk_ids (const struct model *m, size_t i, struct ids *ids)
   /* Inside an OVA a file lies beside the OVF.  What has no file name of
    * its own has the volume's.
    */
-  base = base ? base + 1 : path;
-  n = strlen (base);
   snprintf (ids->href, sizeof ids->href, "%s",
-            m->disks[i].uri || n == 0 || n >= sizeof ids->href ? ids->volume
-                                                               : base);
+            m->disks[i].uri || n == 0 || n >= sizeof ids->href ||
+                name_is_used (m, i)
+              ? ids->volume
+              : base);
 }
 
 static void
@@ -541,7 +350,7 @@ static void
 write_system (struct xml *x, const struct model *m)
 {
   const struct target_facts *f = m->facts;
-  struct os os = ovirt_os (m);
+  struct ovirt_os os = ovirt_os (m);
   char id[37], n[16];
   int bios = 0;
 
@@ -563,7 +372,7 @@ write_system (struct xml *x, const struct model *m)
   xmlw_text (x, "IsStateless", "False");
   if (origin (m) >= 0)
     xmlw_text (x, "Origin", "%d", origin (m));
-  xmlw_text (x, "VmType", "%d", vm_type (m));
+  xmlw_text (x, "VmType", "%d", ovirt_vm_type (m));
   xmlw_text (x, "DefaultDisplayType", "2");
   if (m->x86) {
     if (m->secure_boot)
@@ -581,7 +390,7 @@ write_system (struct xml *x, const struct model *m)
   if (m->cpu_model)
     xmlw_text (x, "CustomCpuName", "%s", m->cpu_model);
 
-  snprintf (n, sizeof n, "%d", cim_os (os.id));
+  snprintf (n, sizeof n, "%d", ovirt_cim_os (os.id));
   xmlw_open (x, "OperatingSystemSection", "ovf:id", n, NULL);
   snprintf (n, sizeof n, "%d", os.id);
   xmlw_attr (x, "ovirt:id", n);

@@ -20,7 +20,6 @@
 
 #include <config.h>
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +28,7 @@
 
 #include "jsonutil.h"
 #include "model.h"
+#include "qemu.h"
 #include "v2v-utils.h"
 
 #define SATA_PORTS 6
@@ -36,78 +36,6 @@
 #define DISKS_PER_SLOT_FROM 8
 #define FIRST_SHARED_SLOT 0x10
 #define MAX_SHARED_DISKS ((0x1d - FIRST_SHARED_SLOT) * 8)
-
-struct script {
-  FILE *fp;
-  const struct model *m;
-  char *aux; /* stem of the script's own files */
-  bool failed;
-};
-
-/* Verbatim lines. */
-static void
-put (struct script *s, const char *text)
-{
-  if (fputs (text, s->fp) == EOF)
-    s->failed = true;
-}
-
-/* args+=(WORD...): each word is quoted. */
-static void
-args (struct script *s, const char *first, ...)
-{
-  const char *w, *space = "";
-  va_list ap;
-
-  put (s, "args+=(");
-  va_start (ap, first);
-  for (w = first; w; w = va_arg (ap, const char *)) {
-    CLEANUP_FREE char *q = target_shell_quote (w);
-
-    if (q == NULL || fprintf (s->fp, "%s%s", space, q) < 0)
-      s->failed = true;
-    space = " ";
-  }
-  va_end (ap);
-  put (s, ")\n");
-}
-
-/* args+=(OPTION WORD), WORD formatted and then quoted. */
-static void arg (struct script *s, const char *option, const char *fmt, ...)
-  __attribute__ ((format (printf, 3, 4)));
-
-static void
-arg (struct script *s, const char *option, const char *fmt, ...)
-{
-  CLEANUP_FREE char *w = NULL, *q = NULL;
-  va_list ap;
-
-  va_start (ap, fmt);
-  if (vasprintf (&w, fmt, ap) == -1)
-    w = NULL;
-  va_end (ap);
-  if (w)
-    q = target_shell_quote (w);
-  if (q == NULL || fprintf (s->fp, "args+=(%s %s)\n", option, q) < 0)
-    s->failed = true;
-}
-
-/* Double the commas: QEMU's own quoting inside an option. */
-static char *
-commas (const char *str)
-{
-  char *ret = malloc (strlen (str) * 2 + 1), *q = ret;
-
-  if (ret == NULL)
-    return NULL;
-  for (; *str; ++str) {
-    if (*str == ',')
-      *q++ = ',';
-    *q++ = *str;
-  }
-  *q = '\0';
-  return ret;
-}
 
 /* "virtio-blk" -> "virtio-blk-pci". */
 static const char *
@@ -128,98 +56,25 @@ write_head (struct script *s)
                      : strcmp (m->arch, "ppc64le") == 0 ? "ppc64"
                                                         : m->arch;
 
-  put (s, "#!/bin/bash -\n"
-          "# Runs the converted machine with QEMU.  Made by nbdkit-v2v.\n");
+  qemu_put (s,
+            "#!/bin/bash -\n"
+            "# Runs the converted machine with QEMU.  Made by nbdkit-v2v.\n");
   fprintf (s->fp, "# Machine: %s\n", m->name);
-  put (s, "#\n"
-          "# Arguments are passed on to QEMU, after all others.  Environment:\n"
-          "#   QEMU         the program to run\n"
-          "#   V2V_ACCEL    accelerators to try, \"kvm:tcg\"\n"
-          "#   V2V_DISPLAY  value of -display, such as \"none\" or \"gtk\"\n"
-          "#   V2V_SERIAL   value of -serial, such as \"none\" or \"stdio\"\n"
-          "#   V2V_NET0, V2V_NET1, ...  backend of a NIC, such as\n"
-          "#                \"bridge,br=br0\"; \"user\" if not given\n"
-          "set -euo pipefail\n"
-          "cd -- \"$(dirname -- \"${BASH_SOURCE[0]}\")\"\n");
+  qemu_put (
+    s, "#\n"
+       "# Arguments are passed on to QEMU, after all others.  Environment:\n"
+       "#   QEMU         the program to run\n"
+       "#   V2V_ACCEL    accelerators to try, \"kvm:tcg\"\n"
+       "#   V2V_DISPLAY  value of -display, such as \"none\" or \"gtk\"\n"
+       "#   V2V_SERIAL   value of -serial, such as \"none\" or \"stdio\"\n"
+       "#   V2V_NET0, V2V_NET1, ...  backend of a NIC, such as\n"
+       "#                \"bridge,br=br0\"; \"user\" if not given\n"
+       "set -euo pipefail\n"
+       "cd -- \"$(dirname -- \"${BASH_SOURCE[0]}\")\"\n");
   fprintf (s->fp, "qemu=${QEMU:-qemu-system-%s}\n", arch);
-  put (s, "args=(-no-user-config -nodefaults)\n"
-          "IFS=: read -r -a accels <<<\"${V2V_ACCEL:-kvm:tcg}\"\n"
-          "for a in \"${accels[@]}\"; do args+=(-accel \"$a\"); done\n\n");
-}
-
-/* Pairs of code and template of the variables, as distributions ship
- * them.
- */
-static const char *
-firmware_list (const struct model *m)
-{
-  if (strcmp (m->arch, "aarch64") == 0)
-    return "/usr/share/AAVMF/AAVMF_CODE.fd:/usr/share/AAVMF/AAVMF_VARS.fd\n"
-           "/usr/share/edk2/aarch64/QEMU_EFI-pflash.raw:"
-           "/usr/share/edk2/aarch64/vars-template-pflash.raw\n"
-           "/usr/share/qemu/aavmf-aarch64-code.bin:"
-           "/usr/share/qemu/aavmf-aarch64-vars.bin\n";
-  if (strcmp (m->arch, "riscv64") == 0)
-    return "/usr/share/qemu-efi-riscv64/RISCV_VIRT_CODE.fd:"
-           "/usr/share/qemu-efi-riscv64/RISCV_VIRT_VARS.fd\n"
-           "/usr/share/edk2/riscv/RISCV_VIRT_CODE.fd:"
-           "/usr/share/edk2/riscv/RISCV_VIRT_VARS.fd\n";
-  if (strcmp (m->arch, "i686") == 0)
-    return "/usr/share/OVMF/OVMF32_CODE_4M.fd:/usr/share/OVMF/OVMF32_VARS_4M.fd\n"
-           "/usr/share/OVMF/OVMF32_CODE_4M.secboot.fd:"
-           "/usr/share/OVMF/OVMF32_VARS_4M.fd\n"
-           "/usr/share/edk2/ovmf-ia32/OVMF_CODE.fd:"
-           "/usr/share/edk2/ovmf-ia32/OVMF_VARS.fd\n"
-           "/usr/share/edk2/ia32/OVMF_CODE.4m.fd:"
-           "/usr/share/edk2/ia32/OVMF_VARS.4m.fd\n";
-  if (m->secure_boot)
-    return "/usr/share/OVMF/OVMF_CODE_4M.ms.fd:/usr/share/OVMF/OVMF_VARS_4M.ms.fd\n"
-           "/usr/share/OVMF/OVMF_CODE.ms.fd:/usr/share/OVMF/OVMF_VARS.ms.fd\n"
-           "/usr/share/edk2/ovmf/OVMF_CODE.secboot.fd:"
-           "/usr/share/edk2/ovmf/OVMF_VARS.secboot.fd\n"
-           "/usr/share/qemu/ovmf-x86_64-smm-ms-code.bin:"
-           "/usr/share/qemu/ovmf-x86_64-smm-ms-vars.bin\n";
-  return "/usr/share/OVMF/OVMF_CODE_4M.fd:/usr/share/OVMF/OVMF_VARS_4M.fd\n"
-         "/usr/share/OVMF/OVMF_CODE.fd:/usr/share/OVMF/OVMF_VARS.fd\n"
-         "/usr/share/edk2/ovmf/OVMF_CODE.fd:/usr/share/edk2/ovmf/OVMF_VARS.fd\n"
-         "/usr/share/edk2/x64/OVMF_CODE.4m.fd:/usr/share/edk2/x64/OVMF_VARS.4m.fd\n"
-         "/usr/share/qemu/ovmf-x86_64-code.bin:"
-         "/usr/share/qemu/ovmf-x86_64-vars.bin\n";
-}
-
-static void
-write_firmware (struct script *s)
-{
-  const struct model *m = s->m;
-
-  if (!m->uefi)
-    return;
-  put (s, "# UEFI.  The variables are kept between starts.\n");
-  fprintf (s->fp, "vars=./%s_VARS.fd\n", s->aux);
-  put (s, "code=\n"
-          "while IFS=: read -r c v; do\n"
-          "    if [ ! -r \"$c\" ] || [ ! -r \"$v\" ]; then continue; fi\n"
-          "    if [ -s \"$vars\" ]; then\n"
-          "        [ \"$(stat -L -c %s \"$vars\")\" = "
-          "\"$(stat -L -c %s \"$v\")\" ] || continue\n"
-          "    else\n"
-          "        cp -- \"$v\" \"$vars.tmp\"\n"
-          "        chmod u+w -- \"$vars.tmp\"\n"
-          "        mv -- \"$vars.tmp\" \"$vars\"\n"
-          "    fi\n"
-          "    code=$c\n"
-          "    break\n"
-          "done <<'FIRMWARE'\n");
-  put (s, firmware_list (m));
-  put (s,
-       "FIRMWARE\n"
-       "if [ -z \"$code\" ]; then\n"
-       "    echo \"$0: no UEFI firmware fits: install ovmf (edk2)\" >&2\n"
-       "    exit 1\n"
-       "fi\n"
-       "args+=(-blockdev \"driver=file,node-name=code,read-only=on,"
-       "filename=$code\")\n"
-       "args+=(-blockdev \"driver=file,node-name=vars,filename=$vars\")\n\n");
+  qemu_put (s, "args=(-no-user-config -nodefaults)\n"
+               "IFS=: read -r -a accels <<<\"${V2V_ACCEL:-kvm:tcg}\"\n"
+               "for a in \"${accels[@]}\"; do args+=(-accel \"$a\"); done\n\n");
 }
 
 static void
@@ -232,36 +87,37 @@ write_machine (struct script *s)
                      : strcmp (m->arch, "s390x") == 0     ? "s390-ccw-virtio"
                      : strcmp (m->arch, "aarch64") == 0 ? "virt,gic-version=max"
                                                         : "virt";
-  CLEANUP_FREE char *name = commas (m->name);
+  CLEANUP_FREE char *name = qemu_commas (m->name);
 
   if (name == NULL) {
     s->failed = true;
     return;
   }
-  arg (s, "-name", "guest=%s", name);
-  arg (s, "-machine", "%s%s%s", type, m->secure_boot ? ",smm=on" : "",
-       m->uefi ? ",pflash0=code,pflash1=vars" : "");
+  qemu_arg (s, "-name", "guest=%s", name);
+  qemu_arg (s, "-machine", "%s%s%s", type, m->secure_boot ? ",smm=on" : "",
+            m->uefi ? ",pflash0=code,pflash1=vars" : "");
   if (m->secure_boot)
-    args (s, "-global", "driver=cfi.pflash01,property=secure,value=on",
-          "-global", "ICH9-LPC.disable_s3=1", NULL);
-  arg (s, "-m", "%llu", (unsigned long long)(m->memory >> 20));
+    qemu_args (s, "-global", "driver=cfi.pflash01,property=secure,value=on",
+               "-global", "ICH9-LPC.disable_s3=1", NULL);
+  qemu_arg (s, "-m", "%llu", (unsigned long long)(m->memory >> 20));
   /* Unlike "host", "max" also means something without KVM. */
-  arg (s, "-cpu", "%s%s", m->cpu_model ? m->cpu_model : "max",
-       m->windows && m->x86 ? ",hv-relaxed=on,hv-vapic=on,hv-spinlocks=0x1fff"
-                            : "");
+  qemu_arg (s, "-cpu", "%s%s", m->cpu_model ? m->cpu_model : "max",
+            m->windows && m->x86
+              ? ",hv-relaxed=on,hv-vapic=on,hv-spinlocks=0x1fff"
+              : "");
   if (m->sockets)
-    arg (s, "-smp", "cpus=%u,sockets=%u,cores=%u,threads=%u", m->vcpus,
-         m->sockets, m->cores, m->threads);
+    qemu_arg (s, "-smp", "cpus=%u,sockets=%u,cores=%u,threads=%u", m->vcpus,
+              m->sockets, m->cores, m->threads);
   else
-    arg (s, "-smp", "%u", m->vcpus);
+    qemu_arg (s, "-smp", "%u", m->vcpus);
   if (m->uuid)
-    arg (s, "-uuid", "%s", m->uuid);
+    qemu_arg (s, "-uuid", "%s", m->uuid);
   if (m->genid && m->x86)
-    arg (s, "-device", "vmgenid,guid=%s", m->genid);
-  arg (s, "-rtc", "base=%s", m->facts->rtc_utc ? "utc" : "localtime");
+    qemu_arg (s, "-device", "vmgenid,guid=%s", m->genid);
+  qemu_arg (s, "-rtc", "base=%s", m->facts->rtc_utc ? "utc" : "localtime");
   if (m->x86)
-    args (s, "-boot", "strict=on", NULL);
-  put (s, "\n");
+    qemu_args (s, "-boot", "strict=on", NULL);
+  qemu_put (s, "\n");
 }
 
 static char *
@@ -293,7 +149,7 @@ block_node (struct script *s, const struct model_disk *d, size_t i,
     json_object_object_add (file, "server", server);
     json_put (file, "export", u.export);
     if (u.tls) {
-      put (s, "args+=(-object \"tls-creds-x509,endpoint=client,");
+      qemu_put (s, "args+=(-object \"tls-creds-x509,endpoint=client,");
       fprintf (s->fp, "id=tls%zu,dir=${V2V_TLS_DIR:-/etc/pki/qemu}\")\n", i);
       snprintf (name, sizeof name, "tls%zu", i);
       json_put (file, "tls-creds", name);
@@ -353,10 +209,10 @@ write_disks (struct script *s, char **error)
   size_t i;
 
   if (model_bus_size (m, BUS_SCSI) > 0)
-    arg (s, "-device", "%s,id=scsi0", virtio (m, "virtio-scsi", dev));
+    qemu_arg (s, "-device", "%s,id=scsi0", virtio (m, "virtio-scsi", dev));
   for (n = m->machine == TARGET_MACHINE_Q35 ? 1 : 0;
        n * SATA_PORTS < model_bus_size (m, BUS_SATA); ++n)
-    arg (s, "-device", "ich9-ahci,id=ahci%u", n);
+    qemu_arg (s, "-device", "ich9-ahci,id=ahci%u", n);
 
   for (i = 0; i < m->nr_disks; ++i) {
     const struct model_disk *d = &m->disks[i];
@@ -365,7 +221,7 @@ write_disks (struct script *s, char **error)
 
     if (node == NULL)
       return -1;
-    arg (s, "-blockdev", "%s", node);
+    qemu_arg (s, "-blockdev", "%s", node);
     /* ATA and virtio have room for 20 characters, SCSI takes 36. */
     if (d->serial)
       snprintf (serial, sizeof serial, ",serial=%.*s",
@@ -379,15 +235,15 @@ write_disks (struct script *s, char **error)
         snprintf (slot, sizeof slot, ",addr=0x%zx.%zu,multifunction=on",
                   FIRST_SHARED_SLOT + i / 8, i % 8);
       }
-      arg (s, "-device", "%s,drive=disk%zu,bootindex=%u%s%s",
-           virtio (m, "virtio-blk", dev), i, d->boot, serial, slot);
+      qemu_arg (s, "-device", "%s,drive=disk%zu,bootindex=%u%s%s",
+                virtio (m, "virtio-blk", dev), i, d->boot, serial, slot);
       break;
     case BUS_SCSI:
     case BUS_IDE:
     case BUS_SATA:
       bus_address (m, d->bus, d->unit, addr);
-      arg (s, "-device", "%s-hd,%s,drive=disk%zu,bootindex=%u%s",
-           d->bus == BUS_SCSI ? "scsi" : "ide", addr, i, d->boot, serial);
+      qemu_arg (s, "-device", "%s-hd,%s,drive=disk%zu,bootindex=%u%s",
+                d->bus == BUS_SCSI ? "scsi" : "ide", addr, i, d->boot, serial);
       break;
     case BUS_FLOPPY:
     default:
@@ -395,17 +251,18 @@ write_disks (struct script *s, char **error)
     }
   }
   if (model_bus_size (m, BUS_FLOPPY) > 0 && m->machine == TARGET_MACHINE_Q35)
-    args (s, "-device", "isa-fdc", NULL);
+    qemu_args (s, "-device", "isa-fdc", NULL);
   for (i = 0; i < m->nr_removables; ++i) {
     const struct model_removable *r = &m->removables[i];
 
     bus_address (m, r->bus, r->unit, addr);
     if (r->kind == VM_FLOPPY)
-      arg (s, "-device", "floppy,unit=%u,drive-type=144", r->unit);
+      qemu_arg (s, "-device", "floppy,unit=%u,drive-type=144", r->unit);
     else
-      arg (s, "-device", "%s-cd,%s", r->bus == BUS_SCSI ? "scsi" : "ide", addr);
+      qemu_arg (s, "-device", "%s-cd,%s", r->bus == BUS_SCSI ? "scsi" : "ide",
+                addr);
   }
-  put (s, "\n");
+  qemu_put (s, "\n");
   return 0;
 }
 
@@ -434,10 +291,10 @@ write_nics (struct script *s)
              n->kind == VM_NIC_BRIDGE ? "bridge" : "network", vnet);
     fprintf (s->fp, "args+=(-netdev \"${V2V_NET%zu:-user},id=net%zu\")\n", i,
              i);
-    arg (s, "-device", "%s,netdev=net%zu%s%s%s", model, i,
-         n->mac ? ",mac=" : "", n->mac ? n->mac : "", boot);
+    qemu_arg (s, "-device", "%s,netdev=net%zu%s%s%s", model, i,
+              n->mac ? ",mac=" : "", n->mac ? n->mac : "", boot);
   }
-  put (s, "\n");
+  qemu_put (s, "\n");
 }
 
 static void
@@ -454,10 +311,10 @@ write_display (struct script *s)
        strcmp (listen, "::1") != 0))
     listen = "127.0.0.1";
 
-  put (s, "if [ -n \"${V2V_DISPLAY-}\" ]; then\n"
-          "    args+=(-display \"$V2V_DISPLAY\")\nelse\n");
+  qemu_put (s, "if [ -n \"${V2V_DISPLAY-}\" ]; then\n"
+               "    args+=(-display \"$V2V_DISPLAY\")\nelse\n");
   if (strcmp (type, "window") == 0)
-    args (s, "-display", "gtk", NULL);
+    qemu_args (s, "-display", "gtk", NULL);
   else {
     if (password) {
       CLEANUP_FREE char *q = target_shell_quote (m->display_password);
@@ -472,31 +329,31 @@ write_display (struct script *s)
                  q);
     }
     if (strcmp (type, "spice") == 0)
-      arg (s, "-spice", "port=%d,addr=%s%s",
-           m->display_port > 0 ? m->display_port : 5900, listen,
-           password ? secret : ",disable-ticketing=on");
+      qemu_arg (s, "-spice", "port=%d,addr=%s%s",
+                m->display_port > 0 ? m->display_port : 5900, listen,
+                password ? secret : ",disable-ticketing=on");
     else {
       const char *open = strchr (listen, ':') ? "[" : "";
       const char *close = strchr (listen, ':') ? "]" : "";
 
       if (m->display_port >= 5900)
-        arg (s, "-display", "vnc=%s%s%s:%d%s", open, listen, close,
-             m->display_port - 5900, secret);
+        qemu_arg (s, "-display", "vnc=%s%s%s:%d%s", open, listen, close,
+                  m->display_port - 5900, secret);
       else
-        arg (s, "-display", "vnc=%s%s%s:0,to=99%s", open, listen, close,
-             secret);
+        qemu_arg (s, "-display", "vnc=%s%s%s:0,to=99%s", open, listen, close,
+                  secret);
     }
   }
-  put (s, "fi\n");
+  qemu_put (s, "fi\n");
   if (m->display_keymap)
-    arg (s, "-k", "%s", m->display_keymap);
+    qemu_arg (s, "-k", "%s", m->display_keymap);
   if (m->x86)
-    args (s, "-device", "VGA,vgamem_mb=16", "-usb", "-device", "usb-tablet",
-          NULL);
+    qemu_args (s, "-device", "VGA,vgamem_mb=16", "-usb", "-device",
+               "usb-tablet", NULL);
   else if (strcmp (m->arch, "s390x") != 0)
-    args (s, "-device", "virtio-gpu-pci", "-device", "qemu-xhci", "-device",
-          "usb-tablet", "-device", "usb-kbd", NULL);
-  put (s, "\n");
+    qemu_args (s, "-device", "virtio-gpu-pci", "-device", "qemu-xhci",
+               "-device", "usb-tablet", "-device", "usb-kbd", NULL);
+  qemu_put (s, "\n");
 }
 
 static void
@@ -506,21 +363,21 @@ write_sound (struct script *s)
 
   if (sound == NULL)
     return;
-  put (s, "args+=(-audiodev \"${V2V_AUDIO:-none},id=audio\")\n");
+  qemu_put (s, "args+=(-audiodev \"${V2V_AUDIO:-none},id=audio\")\n");
   if (strcmp (sound, "ac97") == 0)
-    args (s, "-device", "AC97,audiodev=audio", NULL);
+    qemu_args (s, "-device", "AC97,audiodev=audio", NULL);
   else if (strcmp (sound, "es1370") == 0)
-    args (s, "-device", "ES1370,audiodev=audio", NULL);
+    qemu_args (s, "-device", "ES1370,audiodev=audio", NULL);
   else if (strcmp (sound, "sb16") == 0)
-    args (s, "-device", "sb16,audiodev=audio", NULL);
+    qemu_args (s, "-device", "sb16,audiodev=audio", NULL);
   else if (strcmp (sound, "usb") == 0)
-    args (s, "-device", "usb-audio,audiodev=audio", NULL);
+    qemu_args (s, "-device", "usb-audio,audiodev=audio", NULL);
   else if (strcmp (sound, "pcspk") == 0)
-    args (s, "-machine", "pcspk-audiodev=audio", NULL);
+    qemu_args (s, "-machine", "pcspk-audiodev=audio", NULL);
   else
-    args (s, "-device",
-          strcmp (sound, "ich9") == 0 ? "ich9-intel-hda" : "intel-hda",
-          "-device", "hda-duplex,audiodev=audio", NULL);
+    qemu_args (s, "-device",
+               strcmp (sound, "ich9") == 0 ? "ich9-intel-hda" : "intel-hda",
+               "-device", "hda-duplex,audiodev=audio", NULL);
 }
 
 static void
@@ -530,47 +387,30 @@ write_devices (struct script *s)
   const struct target_facts *f = m->facts;
   char dev[64];
 
-  if (m->tpm_model) {
-    fprintf (s->fp, "mkdir -p -m 0700 ./%s.tpm\n", s->aux);
-    fprintf (s->fp, "rm -f ./%s.tpm/sock\n", s->aux);
-    /* Its --daemon would change to /, where relative paths end. */
-    fprintf (s->fp,
-             "swtpm socket %s--tpmstate dir=./%s.tpm "
-             "--ctrl type=unixio,path=./%s.tpm/sock --terminate &\n",
-             strcmp (m->tpm_version, "2.0") == 0 ? "--tpm2 " : "", s->aux,
-             s->aux);
-    fprintf (s->fp,
-             "for ((i = 0; i < 100; i++)); do\n"
-             "    if [ -S ./%s.tpm/sock ]; then break; fi\n"
-             "    sleep 0.1\n"
-             "done\n",
-             s->aux);
-    arg (s, "-chardev", "socket,id=tpm,path=./%s.tpm/sock", s->aux);
-    args (s, "-tpmdev", "emulator,id=tpm0,chardev=tpm", NULL);
-    arg (s, "-device", "%s,tpmdev=tpm0", m->tpm_model);
-  }
+  qemu_tpm (s);
   if (f->rng) {
-    args (s, "-object", "rng-random,id=rng0,filename=/dev/urandom", NULL);
-    arg (s, "-device", "%s,rng=rng0", virtio (m, "virtio-rng", dev));
+    qemu_args (s, "-object", "rng-random,id=rng0,filename=/dev/urandom", NULL);
+    qemu_arg (s, "-device", "%s,rng=rng0", virtio (m, "virtio-rng", dev));
   }
   if (f->balloon)
-    args (s, "-device", virtio (m, "virtio-balloon", dev), NULL);
+    qemu_args (s, "-device", virtio (m, "virtio-balloon", dev), NULL);
   if (f->pvpanic && m->x86)
-    args (s, "-device", "pvpanic,ioport=0x505", NULL);
+    qemu_args (s, "-device", "pvpanic,ioport=0x505", NULL);
   if (f->vsock) {
-    put (s, "# A context id that no other machine of this host has.\n"
-            "if [ -w /dev/vhost-vsock ]; then\n");
+    qemu_put (s, "# A context id that no other machine of this host has.\n"
+                 "if [ -w /dev/vhost-vsock ]; then\n");
     fprintf (s->fp, "    args+=(-device \"%s,guest-cid=$(($$ + 3))\")\n",
              virtio (m, "vhost-vsock", dev));
-    put (s, "fi\n");
+    qemu_put (s, "fi\n");
   }
-  put (s, "# The guest agent's channel.\n");
-  args (s, "-device", virtio (m, "virtio-serial", dev), NULL);
-  arg (s, "-chardev", "socket,id=qga,server=on,wait=off,path=./%s.qga", s->aux);
-  args (s, "-device", "virtserialport,chardev=qga,name=org.qemu.guest_agent.0",
-        NULL);
+  qemu_put (s, "# The guest agent's channel.\n");
+  qemu_args (s, "-device", virtio (m, "virtio-serial", dev), NULL);
+  qemu_arg (s, "-chardev", "socket,id=qga,server=on,wait=off,path=./%s.qga",
+            s->aux);
+  qemu_args (s, "-device",
+             "virtserialport,chardev=qga,name=org.qemu.guest_agent.0", NULL);
   if (!m->windows)
-    put (s, "args+=(-serial \"${V2V_SERIAL:-stdio}\")\n");
+    qemu_put (s, "args+=(-serial \"${V2V_SERIAL:-stdio}\")\n");
 }
 
 int
@@ -590,14 +430,14 @@ target_write_qemu (const struct vm *source, const struct target_facts *f,
     s.failed = true;
   else {
     write_head (&s);
-    write_firmware (&s);
+    qemu_firmware (&s);
     write_machine (&s);
     r = write_disks (&s, error);
     write_nics (&s);
     write_display (&s);
     write_sound (&s);
     write_devices (&s);
-    put (&s, "\nexec \"$qemu\" \"${args[@]}\" \"$@\"\n");
+    qemu_put (&s, "\nexec \"$qemu\" \"${args[@]}\" \"$@\"\n");
   }
   if (s.fp && fclose (s.fp) == EOF)
     s.failed = true;

@@ -36,6 +36,9 @@ enum target_machine {
 struct target_disk {
   const char *path;   /* absolute, or relative to the documents, or
                                    an NBD URI (nbd://, nbds://, nbd+unix://) */
+  const char *pool;   /* libvirt: the disk is the volume of this pool that is
+                                   called as the last component of path,
+                                   NULL = a file */
   const char *format; /* "raw" (also if NULL) or "qcow2" */
   uint64_t size;      /* bytes of the virtual disk */
   uint64_t allocated; /* bytes in use, 0 = not known */
@@ -163,6 +166,7 @@ target_write_all (const struct vm *source, const struct target_facts *facts,
  *   mac=MAC:network|bridge:TARGET
  *   output-dir=DIR             where the disks will be, "" = beside the
  *                              documents
+ *   output-pool=POOL           of libvirt, whose directory output-dir is
  *   output-format=raw|qcow2
  *   output-allocation=sparse|preallocated
  *
@@ -170,7 +174,7 @@ target_write_all (const struct vm *source, const struct target_facts *facts,
  * know NAME, or -1 with *error.
  */
 struct target_options {
-  char *name, *output_dir;
+  char *name, *output_dir, *output_pool;
   bool qcow2, preallocated;
   struct target_map *maps;
   size_t nr_maps;

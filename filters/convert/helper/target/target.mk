@@ -4,17 +4,25 @@ noinst_LTLIBRARIES += libtarget.la
 
 libtarget_la_SOURCES = \
 	target/documents.c \
+	target/error.c \
 	target/json.c \
 	target/jsonutil.h \
 	target/kubevirt.c \
 	target/libvirt.c \
+	target/model-disks.c \
 	target/model.c \
 	target/model.h \
+	target/nbd-uri.c \
 	target/openstack.c \
 	target/options.c \
 	target/os.c \
 	target/ovf.c \
+	target/ovirt-os.c \
+	target/ovirt-os.h \
+	target/qemu-firmware.c \
+	target/qemu-script.c \
 	target/qemu.c \
+	target/qemu.h \
 	target/target.h \
 	target/text.c \
 	target/xml.c \
