@@ -7,6 +7,7 @@ linux_cflags = $(ASAN_CFLAGS) $(CMOCKA_CFLAGS)
 
 TESTS += test-linux-guest.sh test-codes.sh
 ALL_TESTS += test-linux-firstboot-boot.sh
+ALL_TESTS += test-linux-uki.sh
 
 if HAVE_CMOCKA
 linux_tests = \
@@ -44,7 +45,8 @@ test_linux_firstboot_LDADD = $(CMOCKA_LIBS)
 
 test_linux_kernels_SOURCES = \
 	test-linux-kernels.c \
-	$(linux_dir)/bootentries.c $(linux_dir)/kernels.c $(linux_dir)/text.c
+	$(linux_dir)/bootentries.c $(linux_dir)/kernels.c $(linux_dir)/text.c \
+	$(linux_dir)/uki.c
 test_linux_kernels_CPPFLAGS = $(linux_cppflags)
 test_linux_kernels_CFLAGS = $(linux_cflags)
 test_linux_kernels_LDADD = $(CMOCKA_LIBS)

@@ -47,6 +47,9 @@ liblinux_la_SOURCES = \
 	linux/tools.c \
 	linux/uefi.c \
 	linux/user.c \
+	linux/uki.c \
+	linux/uki.h \
+	linux/unified.c \
 	$(NULL)
 liblinux_la_CPPFLAGS = \
 	$(AM_CPPFLAGS) \
