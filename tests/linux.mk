@@ -25,7 +25,8 @@ check_PROGRAMS += $(linux_tests)
 test_linux_devices_SOURCES = \
 	test-linux-devices.c test-linux.h \
 	$(linux_dir)/consoleedit.c $(linux_dir)/devedit.c \
-	$(linux_dir)/devmap.c $(linux_dir)/storageedit.c $(linux_dir)/text.c
+	$(linux_dir)/devmap.c $(linux_dir)/devname.c \
+	$(linux_dir)/storageedit.c $(linux_dir)/text.c
 test_linux_devices_CPPFLAGS = $(linux_cppflags)
 test_linux_devices_CFLAGS = $(linux_cflags)
 test_linux_devices_LDADD = $(CMOCKA_LIBS)
