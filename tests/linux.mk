@@ -8,6 +8,7 @@ linux_cflags = $(ASAN_CFLAGS) $(CMOCKA_CFLAGS)
 TESTS += test-linux-guest.sh test-codes.sh
 ALL_TESTS += test-linux-firstboot-boot.sh
 ALL_TESTS += test-linux-uki.sh
+ALL_TESTS += test-linux-disks.sh
 
 if HAVE_CMOCKA
 linux_tests = \

@@ -138,8 +138,8 @@ schedule (struct linux_state *st, struct modindex *ix, const char *path,
   rd->plan = *plan;
   st->nr_ramdisks++;
 
-  if (plan->verdict != INITRD_APPEND)
-    return 0; /* to be rebuilt */
+  if (plan->verdict != INITRD_APPEND) /* to be rebuilt, with more in it */
+    return guest_reserve_change (gst, path, size, size + size / 3);
 
   total = plan->offset + plan->tail_size;
   whole = malloc (total + 1);
@@ -158,7 +158,7 @@ schedule (struct linux_state *st, struct modindex *ix, const char *path,
   }
   if (note_sha1 (st, rd, whole, total) == -1)
     return -1;
-  return guest_reserve (gst, path, total, 1);
+  return guest_reserve_change (gst, path, size, total);
 
 oom:
   free (image);
