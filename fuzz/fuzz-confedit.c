@@ -16,6 +16,9 @@
 #include "bootentries.c"
 #undef add
 #undef same
+#define le uki_le
+#include "uki.c"
+#undef le
 #include "kernels.c"
 
 extern int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
@@ -65,6 +68,23 @@ fuzz_entries (struct span in)
   bootentries_free (&b);
 }
 
+/* Every byte that is said to be in the image is touched. */
+static void
+fuzz_uki (struct span in)
+{
+  struct uki uki;
+  const struct span *spans[] = { &uki.kernel, &uki.initrd, &uki.cmdline,
+                                 &uki.uname, &uki.osrel };
+  volatile char sum = 0;
+  size_t i, j;
+
+  if (!uki_parse ((const uint8_t *)in.p, in.n, &uki))
+    return;
+  for (i = 0; i < sizeof spans / sizeof spans[0]; i++)
+    for (j = 0; j < spans[i]->n; j++)
+      sum += spans[i]->p[j];
+}
+
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
@@ -76,7 +96,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   if (size == 0)
     return 0;
   in = (struct span) { (const char *)data + 1, size - 1 };
-  switch (data[0] % 13) {
+  switch (data[0] % 14) {
   case 0: edit_add_lines (in, "# x", words, &out); break;
   case 1: edit_add_words (in, "MODULES", words, &out); break;
   case 2: edit_modprobe (in, &out); break;
@@ -92,6 +112,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     break;
   case 11: edit_deb822 (in, &out); break;
   case 12: edit_shared_folders (in, &out); break;
+  case 13: fuzz_uki (in); break;
   }
   if (out.failed)
     abort ();

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "text.c"
+#include "devname.c"
 #include "devmap.c"
 #include "devedit.c"
 #include "storageedit.c"

@@ -2,6 +2,7 @@
 # Test guests, and the tests that boot them.
 EXTRA_DIST += \
 	boot.sh \
+	guest-diff.py \
 	guests \
 	$(NULL)
 

@@ -6,6 +6,7 @@
 initrd_sources = \
 	$(linux_dir)/cpio-read.c \
 	$(linux_dir)/cpio-write.c \
+	$(linux_dir)/initrd-build-index.c \
 	$(linux_dir)/initrd-build.c \
 	$(linux_dir)/initrd-closure.c \
 	$(linux_dir)/initrd-codec.c \
@@ -15,6 +16,7 @@ initrd_sources = \
 	$(linux_dir)/initrd-lookup.c \
 	$(linux_dir)/initrd-module.c \
 	$(linux_dir)/initrd-plan.c \
+	$(linux_dir)/initrd-tree-apply.c \
 	$(linux_dir)/initrd-tree.c \
 	$(linux_dir)/initrd-verify.c \
 	$(linux_dir)/kmod-index.c \

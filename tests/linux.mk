@@ -7,6 +7,8 @@ linux_cflags = $(ASAN_CFLAGS) $(CMOCKA_CFLAGS)
 
 TESTS += test-linux-guest.sh test-codes.sh
 ALL_TESTS += test-linux-firstboot-boot.sh
+ALL_TESTS += test-linux-uki.sh
+ALL_TESTS += test-linux-disks.sh
 
 if HAVE_CMOCKA
 linux_tests = \
@@ -24,7 +26,8 @@ check_PROGRAMS += $(linux_tests)
 test_linux_devices_SOURCES = \
 	test-linux-devices.c test-linux.h \
 	$(linux_dir)/consoleedit.c $(linux_dir)/devedit.c \
-	$(linux_dir)/devmap.c $(linux_dir)/storageedit.c $(linux_dir)/text.c
+	$(linux_dir)/devmap.c $(linux_dir)/devname.c \
+	$(linux_dir)/storageedit.c $(linux_dir)/text.c
 test_linux_devices_CPPFLAGS = $(linux_cppflags)
 test_linux_devices_CFLAGS = $(linux_cflags)
 test_linux_devices_LDADD = $(CMOCKA_LIBS)
@@ -44,7 +47,8 @@ test_linux_firstboot_LDADD = $(CMOCKA_LIBS)
 
 test_linux_kernels_SOURCES = \
 	test-linux-kernels.c \
-	$(linux_dir)/bootentries.c $(linux_dir)/kernels.c $(linux_dir)/text.c
+	$(linux_dir)/bootentries.c $(linux_dir)/kernels.c $(linux_dir)/text.c \
+	$(linux_dir)/uki.c
 test_linux_kernels_CPPFLAGS = $(linux_cppflags)
 test_linux_kernels_CFLAGS = $(linux_cflags)
 test_linux_kernels_LDADD = $(CMOCKA_LIBS)

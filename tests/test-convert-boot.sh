@@ -3,13 +3,16 @@
 # The promise of the whole: a guest of VMware's, read through v2v-convert by
 # any NBD client, boots to the login prompt on virtio (disk and SCSI) and
 # still on IDE, where the guest as it was does not boot from virtio; and the
-# image is not touched, whether the server was told -r or not.
+# image is not touched, whether the server was told -r or not.  The files that
+# differ are those of v2v/report.json, and those that we know it must change.
 
 . "$(dirname "$0")/functions.sh"
 
 requires qemu-system-x86_64 --version
 requires qemu-img --version
 requires nbdcopy --version
+requires guestfish --version
+requires python3 --version
 [ "$(id -u)" = 0 ] || skip_all "making a guest needs root"
 # What the user need not set.
 unset LIBGUESTFS_BACKEND LIBGUESTFS_BACKEND_SETTINGS LIBGUESTFS_HV
@@ -42,14 +45,25 @@ check_fails "the guest as it was does not boot on virtio" \
     boot --bus virtio --timeout 240 "$guest"
 
 # 2. The command that users type, without -r and with.
+mkdir "$tmp/doc"
 convert () {
     nbdkit "$@" -U - --filter=v2v-convert file "$guest" \
+        v2v-metadata-dir="$tmp/doc" \
         --run 'nbdcopy "$uri" '"$out"
 }
 out=$tmp/out.img
 check "nbdkit --filter=v2v-convert file guest.img --run nbdcopy" convert
 check "the source is untouched" untouched
 check "nothing is left behind" nothing_left
+files_of () {
+    python3 "$(dirname "$0")/guest-diff.py" list "$tmp/doc/report.json" \
+        "$1" >"$2"
+}
+check "its files before" files_of "$guest" "$tmp/before"
+check "its files after" files_of "$out" "$tmp/after"
+check "what changed is what the report says" \
+    python3 "$(dirname "$0")/guest-diff.py" compare "$tmp/doc/report.json" \
+    "$tmp/before" "$tmp/after" "$(dirname "$0")/guests/debian.changed"
 out=$tmp/out-r.img
 check "the same with nbdkit -r" convert -r
 check "the source is untouched (-r)" untouched

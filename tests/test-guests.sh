@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Each guest as it was boots on the bus it comes from, and does not boot on
 # virtio: so that a converted one that boots proves the conversion, and one
-# that does not is not the guest's fault.  Converted, it boots on virtio.
+# that does not is not the guest's fault.  Converted, it boots on virtio, and
+# the files that differ are those of v2v/report.json, and those that
+# guests/linux/NAME.changed expects, if there is one.
 #
 #   test-guests.sh [--converted] [NAME]...    ($V2V_TEST_GUESTS, or all)
 #
@@ -12,6 +14,7 @@
 
 requires qemu-system-x86_64 --version
 requires guestfish --version
+requires python3 --version
 [ "$(id -u)" = 0 ] || skip_all "making guests needs root"
 
 dir=$(dirname "$0")
@@ -31,6 +34,13 @@ boot ()
     while [ $# -gt 0 ] && [ "$1" != -- ]; do disks+=(--disk "$1"); shift; done
     [ $# = 0 ] || shift
     "$dir/boot.sh" "$@" "${disks[@]}" "$first"
+}
+
+# files_of LIST FILE...: what guest-diff.py sees in the disks of a guest.
+files_of ()
+{
+    local list=$1; shift
+    python3 "$dir/guest-diff.py" list "$tmp/doc/report.json" "$@" >"$list"
 }
 
 for g in "${guests[@]}"; do
@@ -99,6 +109,17 @@ for g in "${guests[@]}"; do
     for w in "${warnings[@]}"; do
         check "$g: the warning $w" grep -qE "\"code\": ?\"$w\"" "$tmp/doc/report.json"
     done
+    expected=()
+    if [ -e "$dir/guests/linux/$g.changed" ]; then
+        expected=("$dir/guests/linux/$g.changed")
+    else
+        diag "$g: no guests/linux/$g.changed: changes are held against the report only"
+    fi
+    check "$g: its files before" files_of "$tmp/before" "${images[@]}"
+    check "$g: its files after" files_of "$tmp/after" "${out[@]}"
+    check "$g: what changed is what the report says" \
+        python3 "$dir/guest-diff.py" compare "$tmp/doc/report.json" \
+        "$tmp/before" "$tmp/after" "${expected[@]}"
     check "$g boots on virtio when converted" \
         boot "${out[@]}" -- "${options[@]}" --bus virtio "${sound[@]}"
     rm -f "${out[@]}"

@@ -41,7 +41,9 @@ linux_plan (struct guest *gst, const struct linux_options *opts)
 {
   const char *need = option (opts, "need"), *inodes = option (opts, "inodes");
   const char *hang = option (opts, "hang");
+  const char *replace = option (opts, "replace");
   const struct device *v;
+  size_t i;
 
   v = devices_resolve (gst->devices, gst->names, "/dev/sda1", NULL);
   report_fact (gst->report, "test", "sda1", v ? v->uuid : NULL);
@@ -52,6 +54,13 @@ linux_plan (struct guest *gst, const struct linux_options *opts)
     free (guestfs_debug (gst->g, "sh", args));
     report_error (gst->report, "woken", "the wait was ended");
     return -1;
+  }
+  /* Three files of so many bytes, which grow by 4096 each. */
+  for (i = 0; replace != NULL && i < 3; ++i) {
+    const uint64_t old = strtoull (replace, NULL, 0);
+
+    if (guest_reserve_change (gst, "/etc", old, old + 4096) == -1)
+      return -1;
   }
   return guest_reserve (gst, "/etc", need ? strtoull (need, NULL, 0) : 1,
                         inodes ? strtoull (inodes, NULL, 0) : 1);

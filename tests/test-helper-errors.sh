@@ -67,6 +67,12 @@ make_disk "$tmp/d" "$tmp/fs"
 serve "$tmp/d"
 refused no-space "needs" --option need=100000000
 refused no-inodes "more files" --option inodes=20000
+# One file after the other is replaced: what is needed is the largest once.
+free=$(dumpe2fs -h "$tmp/fs" 2>/dev/null | awk '
+    /^Free blocks:/ { n = $3 } /^Block size:/ { print n * $3 }')
+refused no-space "needs" --option replace="$((free + 4096))"
+run_helper --option replace="$((free / 2))"
+check "three files of half the free space can be replaced" [ $status = 0 ]
 refused asked-for "as it was asked" --option fail=asked-for
 
 # A hibernated guest: its swap space holds a memory image.

@@ -14,6 +14,7 @@
 #include "bootentries.h"
 #include "kernels.h"
 #include "text.h"
+#include "uki.h"
 #include "v2v-utils.h"
 
 static struct kernel *k;
@@ -318,6 +319,86 @@ test_image_version (void **state)
   assert_null (kernel_image_version (image, 0x20f));
 }
 
+/* A PE file of SECTIONS, each 64 bytes of the letter that is its name's
+ * second; *TABLE gets where its section table is.
+ */
+#define UKI_SIZE 2048
+static void
+make_uki (uint8_t *image, const char *const *sections, uint8_t **table)
+{
+  uint8_t *s;
+  unsigned i;
+
+  memset (image, 0, UKI_SIZE);
+  memcpy (image, "MZ", 2);
+  image[0x3c] = 0x80;
+  memcpy (image + 0x80, "PE\0", 4);
+  image[0x80 + 20] = 16; /* of the optional header */
+  s = *table = image + 0x80 + 24 + 16;
+  for (i = 0; sections[i]; i++, s += 40) {
+    const unsigned at = 1024 + i * 64;
+
+    memcpy (s, sections[i], V2V_MIN (strlen (sections[i]), (size_t) 8));
+    s[8] = 60;  /* virtual size */
+    s[16] = 64; /* in the file */
+    s[20] = at & 0xff;
+    s[21] = at >> 8;
+    memset (image + at, sections[i][1], 50);
+  }
+  image[0x80 + 6] = i;
+}
+
+static void
+test_uki (void **state)
+{
+  static const char *const sections[] = { ".text",    ".osrel",   ".uname",
+                                          ".cmdline", ".initrd",  ".linux",
+                                          ".profile", ".cmdline", NULL };
+  static const char *const plain[] = { ".text", ".data", NULL };
+  uint8_t image[UKI_SIZE], *table;
+  struct uki uki;
+  size_t i;
+
+  (void) state;
+  make_uki (image, sections, &table);
+  assert_true (uki_parse (image, sizeof image, &uki));
+  /* The virtual size cuts; of text the padding is cut, too. */
+  assert_int_equal (uki.kernel.n, 60);
+  assert_int_equal (uki.initrd.n, 60);
+  assert_int_equal (uki.uname.n, 50);
+  assert_int_equal (uki.cmdline.n, 50);
+  assert_int_equal (uki.osrel.p[0], 'o');
+  assert_int_equal (uki.initrd.p[0], 'i');
+  /* That of another profile does not count. */
+  assert_ptr_equal (uki.cmdline.p, image + 1024 + 3 * 64);
+
+  /* Cut anywhere, it says nothing about bytes that are not there. */
+  for (i = 0; i < sizeof image; i++) {
+    uint8_t *cut = malloc (i + 1);
+
+    memcpy (cut, image, i);
+    if (uki_parse (cut, i, &uki))
+      assert_true (i >= 1024 + 5 * 64 + 60);
+    free (cut);
+  }
+  /* Offsets and sizes that lie. */
+  memset (table + 5 * 40 + 20, 0xff, 4);
+  assert_false (uki_parse (image, sizeof image, &uki));
+  make_uki (image, sections, &table);
+  memset (table + 5 * 40 + 8, 0xff, 12);
+  assert_false (uki_parse (image, sizeof image, &uki));
+  make_uki (image, sections, &table);
+  memset (image + 0x3c, 0xff, 4);
+  assert_false (uki_parse (image, sizeof image, &uki));
+  make_uki (image, sections, &table);
+  image[0x80 + 7] = 0xff; /* sections */
+  assert_false (uki_parse (image, sizeof image, &uki));
+
+  /* A boot loader is none. */
+  make_uki (image, plain, &table);
+  assert_false (uki_parse (image, sizeof image, &uki));
+}
+
 int
 main (void)
 {
@@ -333,6 +414,7 @@ main (void)
     cmocka_unit_test (test_entries),
     cmocka_unit_test (test_syslinux),
     cmocka_unit_test (test_image_version),
+    cmocka_unit_test (test_uki),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -41,24 +41,15 @@
 
 #include <sys/stat.h>
 
-#include <json-c/json.h>
-
 #include "arguments.h"
-#include "conversion.h"
+#include "changes.h"
+#include "conversion-internal.h"
 #include "endpoint.h"
 #include "layer.h"
 #include "supervisor.h"
 #include "v2v-utils.h"
 
 enum state { IDLE, RUNNING, DONE, FAILED };
-
-/* What the thread has open while RUNNING, per disk. */
-struct open_disk {
-  nbdkit_next *next;
-  pthread_mutex_t lock;
-  struct layer_source src;
-  struct overlay *overlay; /* same as in disks[] */
-};
 
 static const struct convert_config *config;
 static nbdkit_backend *backend;
@@ -87,11 +78,8 @@ elapsed (void)
          (double)(ts.tv_nsec - started.tv_nsec) / 1e9;
 }
 
-static void say (const char *fmt, ...) __attribute__ ((format (printf, 1, 2)));
-
-/* One line for people on stderr, in one write. */
-static void
-say (const char *fmt, ...)
+void
+conversion_say (const char *fmt, ...)
 {
   char line[2048];
   va_list args;
@@ -111,42 +99,6 @@ say (const char *fmt, ...)
     return; /* nobody listens */
 }
 
-/*--------------------------------------------------------------------*/
-/* The private endpoint over the overlays. */
-
-static int
-disk_pread (void *opaque, void *buf, uint32_t count, uint64_t offset, int *err)
-{
-  struct open_disk *d = opaque;
-
-  return overlay_pread (d->overlay, &d->src.source, buf, count, offset, err);
-}
-
-static int
-disk_pwrite (void *opaque, const void *buf, uint32_t count, uint64_t offset,
-             int *err)
-{
-  struct open_disk *d = opaque;
-
-  return overlay_pwrite (d->overlay, &d->src.source, buf, count, offset, err);
-}
-
-static int
-disk_zero (void *opaque, uint32_t count, uint64_t offset, int *err)
-{
-  struct open_disk *d = opaque;
-
-  return overlay_zero (d->overlay, &d->src.source, count, offset, err);
-}
-
-static int
-disk_flush (void *opaque, int *err)
-{
-  struct open_disk *d = opaque;
-
-  return overlay_flush (d->overlay, err);
-}
-
 static void
 endpoint_log (void *opaque, const char *message)
 {
@@ -154,27 +106,11 @@ endpoint_log (void *opaque, const char *message)
   nbdkit_debug ("v2v-convert: endpoint: %s", message);
 }
 
-static void
-overlay_log (void *opaque, char level, const char *message)
-{
-  (void)opaque;
-  if (level == 'd')
-    nbdkit_debug ("v2v-convert: overlay: %s", message);
-  else if (level == 'w')
-    say ("warning: overlay: %s (overlay)", message);
-  else
-    nbdkit_error ("v2v-convert: overlay: %s", message);
-}
-
 /*--------------------------------------------------------------------*/
 /* The thread. */
 
-static void set_failure (const char *code, const char *fmt, ...)
-  __attribute__ ((format (printf, 2, 3)));
-
-/* The first failure is the one that counts. */
-static void
-set_failure (const char *code, const char *fmt, ...)
+void
+conversion_fail (const char *code, const char *fmt, ...)
 {
   va_list args;
 
@@ -185,86 +121,6 @@ set_failure (const char *code, const char *fmt, ...)
   if (vasprintf (&fail_message, fmt, args) == -1)
     fail_message = NULL;
   va_end (args);
-}
-
-/* "" is how NBD spells the default export. */
-static const char *
-printable_name (const char *name)
-{
-  return *name ? name : "(default)";
-}
-
-/* The endpoint's workers call the layer below where the server's locks
- * do not reach.  serialize_requests: one call at a time per context;
- * below that, one call at a time in total.
- */
-static pthread_mutex_t *
-lock_of_layer (struct open_disk *d)
-{
-  static pthread_mutex_t whole_layer = PTHREAD_MUTEX_INITIALIZER;
-
-  switch (config->thread_model) {
-  case NBDKIT_THREAD_MODEL_PARALLEL:
-    return NULL;
-  case NBDKIT_THREAD_MODEL_SERIALIZE_REQUESTS:
-    return &d->lock;
-  default:
-    return &whole_layer;
-  }
-}
-
-static int
-open_disk (struct open_disk *d, const char *name)
-{
-  struct overlay_options opts = {
-    .store = OVERLAY_STORE_TMPFILE,
-    .dir = config->tmpdir,
-    .name = name,
-    .copy_on_read = true,
-    .log = overlay_log,
-  };
-  uint32_t minimum = 0, preferred = 0, maximum = 0;
-  int64_t size;
-  int err = 0;
-
-  d->next = layer_open (backend, name);
-  if (d->next == NULL)
-    goto failed;
-  /* Answers that nbdkit caches in the context: ask for all of them in
-   * this thread, before several threads use it.
-   */
-  size = d->next->get_size (d->next);
-  if (size == -1 || d->next->can_extents (d->next) == -1 ||
-      d->next->block_size (d->next, &minimum, &preferred, &maximum) == -1)
-    goto failed;
-  if (size == 0) {
-    set_failure ("empty-disk",
-                 "disk %s is empty (0 bytes): check that the "
-                 "right file or volume was given",
-                 printable_name (name));
-    return -1;
-  }
-
-  opts.min_request = minimum;
-  if (maximum > 0 && maximum < UINT32_C (0xffffffff))
-    opts.max_request = maximum;
-  d->overlay = overlay_open ((uint64_t)size, &opts, &err);
-  if (d->overlay == NULL) {
-    set_failure ("overlay-failed",
-                 "cannot make the overlay of disk %s in "
-                 "%s: %s",
-                 printable_name (name), config->tmpdir, strerror (err));
-    return -1;
-  }
-  layer_source_init (&d->src, d->next, lock_of_layer (d));
-  return 0;
-
-failed:
-  set_failure ("source-open-failed",
-               "cannot open disk %s of the source (see "
-               "the messages before this one)",
-               printable_name (name));
-  return -1;
 }
 
 static bool
@@ -281,16 +137,16 @@ helper_event (void *opaque, const struct helper_event *ev)
   (void)opaque;
   switch (ev->type) {
   case HELPER_STEP:
-    say ("%s", ev->message);
+    conversion_say ("%s", ev->message);
     break;
   case HELPER_INFO:
-    say ("%s", ev->message);
+    conversion_say ("%s", ev->message);
     break;
   case HELPER_WARNING:
-    say ("warning: %s (%s)", ev->message, ev->code);
+    conversion_say ("warning: %s (%s)", ev->message, ev->code);
     break;
   case HELPER_ERROR:
-    say ("error: %s (%s)", ev->message, ev->code);
+    conversion_say ("error: %s (%s)", ev->message, ev->code);
     break;
   case HELPER_STEP_END:
   case HELPER_PROGRESS:
@@ -316,8 +172,8 @@ run_helper (const char *workdir, const char *outdir, const char *socket,
 
   argv = helper_arguments (config, workdir, outdir, socket, source_json);
   if (argv == NULL) {
-    set_failure ("out-of-resources",
-                 "cannot prepare the conversion helper in %s: %m", workdir);
+    conversion_fail ("out-of-resources",
+                     "cannot prepare the conversion helper in %s: %m", workdir);
     return -1;
   }
   opts.argv = argv;
@@ -325,8 +181,8 @@ run_helper (const char *workdir, const char *outdir, const char *socket,
   helper_arguments_free (argv);
   ok = result.ok;
   if (!ok)
-    set_failure (result.code ? result.code : "out-of-resources", "%s",
-                 result.message ? result.message : "out of memory");
+    conversion_fail (result.code ? result.code : "out-of-resources", "%s",
+                     result.message ? result.message : "out of memory");
   supervisor_result_free (&result);
   return ok ? 0 : -1;
 }
@@ -343,57 +199,9 @@ remove_entry (const char *path, const struct stat *st, int flag,
   return 0;
 }
 
-static int
-add_change (void *opaque, uint64_t offset, uint64_t length, uint32_t type)
-{
-  json_object *extents = opaque, *o = json_object_new_object ();
-
-  json_object_object_add (o, "offset", json_object_new_uint64 (offset));
-  json_object_object_add (o, "length", json_object_new_uint64 (length));
-  json_object_object_add (
-    o, "type",
-    json_object_new_string (type & OVERLAY_EXTENT_ZERO ? "zero" : "data"));
-  json_object_array_add (extents, o);
-  return 0;
-}
-
-/* changes.json: the extents that the conversion changed, so that a user
- * of snapshots can copy a delta and then only these again.
- */
-static int
-make_changes (void)
-{
-  json_object *root = json_object_new_object ();
-  json_object *array = json_object_new_array ();
-  char *text;
-  size_t i;
-  int err = 0, r = 0;
-
-  json_object_object_add (root, "version", json_object_new_int (1));
-  json_object_object_add (root, "disks", array);
-  for (i = 0; i < config->nr_disks && r == 0; ++i) {
-    json_object *d = json_object_new_object ();
-    json_object *extents = json_object_new_array ();
-
-    json_object_array_add (array, d);
-    json_object_object_add (d, "export",
-                            json_object_new_string (disks[i].name));
-    json_object_object_add (d, "size", json_object_new_uint64 (disks[i].size));
-    json_object_object_add (d, "extents", extents);
-    r = overlay_changes (disks[i].overlay, add_change, extents, &err);
-  }
-  text = r == 0 ? strdup (json_object_to_json_string_ext (
-                    root, JSON_C_TO_STRING_PRETTY))
-                : NULL;
-  json_object_put (root);
-  if (text == NULL)
-    return -1;
-  return documents_add (&documents, "changes.json", text, strlen (text));
-}
-
 /* Everything that needs the contexts and the work directory. */
 static int
-convert_in (const char *workdir, struct open_disk *open)
+convert_in (const char *workdir, struct source_disk *open)
 {
   CLEANUP_FREE char *outdir = NULL, *source_json = NULL;
   struct endpoint_disk *ep_disks = NULL;
@@ -409,40 +217,32 @@ convert_in (const char *workdir, struct open_disk *open)
   if (mkdir (outdir, 0700) == -1)
     goto out;
 
-  say ("Opening the source");
+  conversion_say ("Opening the source");
   ep_disks = calloc (config->nr_disks, sizeof *ep_disks);
   if (ep_disks == NULL)
     goto out;
   if (config->source_export) {
     source_json = layer_read_all (backend, config->source_export, DOCUMENT_MAX);
     if (source_json == NULL) {
-      set_failure ("source-open-failed",
-                   "cannot read the description of the source (%s)",
-                   config->source_export);
+      conversion_fail ("source-open-failed",
+                       "cannot read the description of the source (%s)",
+                       config->source_export);
       goto out;
     }
   }
   for (i = 0; i < config->nr_disks; ++i) {
-    if (open_disk (&open[i], config->disks[i]) == -1)
+    if (source_disk_open (&open[i], config->disks[i], config, backend) == -1)
       goto out;
     disks[i].name = config->disks[i];
     disks[i].overlay = open[i].overlay;
     disks[i].size = overlay_size (open[i].overlay);
-    ep_disks[i] = (struct endpoint_disk){
-      .name = config->disks[i],
-      .size = disks[i].size,
-      .opaque = &open[i],
-      .pread = disk_pread,
-      .pwrite = disk_pwrite,
-      .zero = disk_zero,
-      .flush = disk_flush,
-    };
+    source_disk_export (&open[i], config->disks[i], &ep_disks[i]);
   }
 
   ep = endpoint_start (ep_disks, config->nr_disks, &ep_opts, &err);
   if (ep == NULL) {
-    set_failure ("endpoint-failed", "cannot listen in %s: %s", workdir,
-                 strerror (err));
+    conversion_fail ("endpoint-failed", "cannot listen in %s: %s", workdir,
+                     strerror (err));
     goto out;
   }
   if (run_helper (workdir, outdir, endpoint_socket (ep), source_json) == -1)
@@ -458,15 +258,15 @@ convert_in (const char *workdir, struct open_disk *open)
     source_json = NULL;
   }
   if (documents_load (&documents, outdir) == -1) {
-    set_failure ("documents-failed", "cannot read the documents of the "
-                                     "conversion: %m");
+    conversion_fail ("documents-failed", "cannot read the documents of the "
+                                         "conversion: %m");
     goto out;
   }
   r = 0;
 
 out:
   if (r == -1)
-    set_failure ("out-of-resources", "cannot prepare the conversion: %m");
+    conversion_fail ("out-of-resources", "cannot prepare the conversion: %m");
   /* First the endpoint: it uses the contexts. */
   endpoint_stop (ep);
   free (ep_disks);
@@ -477,7 +277,7 @@ static int
 convert (void)
 {
   CLEANUP_FREE char *workdir = NULL;
-  struct open_disk *open;
+  struct source_disk *open;
   size_t i;
   int r;
 
@@ -486,27 +286,24 @@ convert (void)
   if (open == NULL || disks == NULL ||
       asprintf (&workdir, "%s/v2v-XXXXXX", config->tmpdir) == -1) {
     workdir = NULL;
-    set_failure ("out-of-resources", "out of memory");
+    conversion_fail ("out-of-resources", "out of memory");
     free (open);
     return -1;
   }
   if (mkdtemp (workdir) == NULL) {
-    set_failure ("out-of-resources",
-                 "cannot make a directory in %s: %m "
-                 "(choose another with v2v-tmpdir=DIR)",
-                 config->tmpdir);
+    conversion_fail ("out-of-resources",
+                     "cannot make a directory in %s: %m "
+                     "(choose another with v2v-tmpdir=DIR)",
+                     config->tmpdir);
     free (open);
     return -1;
   }
 
   for (i = 0; i < config->nr_disks; ++i)
-    pthread_mutex_init (&open[i].lock, NULL);
+    source_disk_init (&open[i]);
   r = convert_in (workdir, open);
-  for (i = 0; i < config->nr_disks; ++i) {
-    if (open[i].next)
-      layer_close (open[i].next);
-    pthread_mutex_destroy (&open[i].lock);
-  }
+  for (i = 0; i < config->nr_disks; ++i)
+    source_disk_close (&open[i]);
   free (open);
   /* Invariant 4. */
   nftw (workdir, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
@@ -515,16 +312,16 @@ convert (void)
     return -1;
   for (i = 0; i < config->nr_disks; ++i)
     overlay_set_copy_on_read (disks[i].overlay, false);
-  if (make_changes () == -1) {
-    set_failure ("documents-failed", "cannot list the changes");
+  if (changes_add (&documents, disks, config->nr_disks) == -1) {
+    conversion_fail ("documents-failed", "cannot list the changes");
     return -1;
   }
   if (config->metadata_dir &&
       documents_save (&documents, config->metadata_dir) == -1) {
-    set_failure ("metadata-dir-failed",
-                 "cannot write the documents to "
-                 "v2v-metadata-dir=%s: %m",
-                 config->metadata_dir);
+    conversion_fail ("metadata-dir-failed",
+                     "cannot write the documents to "
+                     "v2v-metadata-dir=%s: %m",
+                     config->metadata_dir);
     return -1;
   }
   return 0;
@@ -552,7 +349,7 @@ conversion_thread (void *vp)
   (void)vp;
   r = convert ();
   if (r == 0)
-    say ("The guest is converted");
+    conversion_say ("The guest is converted");
   else {
     nbdkit_error ("v2v-convert: %s (code: %s)",
                   fail_message ? fail_message : "out of memory",

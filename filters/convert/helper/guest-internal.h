@@ -20,7 +20,9 @@ struct guest_reservation {
   uint64_t block; /* bytes */
   uint64_t free_bytes, free_inodes;
   bool counts_inodes;
-  uint64_t bytes, inodes; /* asked for so far */
+  uint64_t bytes, inodes; /* asked for so far, to stay */
+  /* Besides, while one file after the other is replaced. */
+  uint64_t spare_bytes, spare_inodes;
 };
 
 struct guest_files {

@@ -286,63 +286,111 @@ guest_mount_of (const struct guest *gst, const char *path)
   return &gst->mounts[mount_index (gst, path)];
 }
 
-int
-guest_reserve (struct guest *gst, const char *path, uint64_t bytes,
-               uint64_t inodes)
+/* The account of the file system that holds PATH, *M its mount; NULL with
+ * the error reported.
+ */
+static struct guest_reservation *
+reservation_of (struct guest *gst, const char *path,
+                const struct guest_mount **m)
 {
   struct guest_files *f = guest_files_of (gst);
-  size_t i = mount_index (gst, path);
-  const struct guest_mount *m = &gst->mounts[i];
+  const size_t i = mount_index (gst, path);
   struct guest_reservation *v;
+  struct guestfs_statvfs *s;
 
-  if (f == NULL)
-    return guest_no_memory (gst);
-  if (f->reservations == NULL) {
+  *m = &gst->mounts[i];
+  if (f != NULL && f->reservations == NULL)
     f->reservations = calloc (gst->nr_mounts, sizeof *f->reservations);
-    if (f->reservations == NULL)
-      return guest_no_memory (gst);
+  if (f == NULL || f->reservations == NULL) {
+    guest_no_memory (gst);
+    return NULL;
   }
   v = &f->reservations[i];
-  if (!v->known) {
-    struct guestfs_statvfs *s = guestfs_statvfs (gst->g, m->mountpoint);
-
-    if (s == NULL) {
-      report_error (gst->report, "guest-file-read",
-                    "cannot find how much room %s has: %s", m->mountpoint,
-                    guest_last_error (gst));
-      return -1;
-    }
-    v->known = true;
-    v->block = s->frsize > 0 ? s->frsize : s->bsize;
-    v->free_bytes = (uint64_t)s->bfree * v->block;
-    v->counts_inodes = s->files > 0;
-    v->free_inodes = s->ffree > 0 ? s->ffree : 0;
-    guestfs_free_statvfs (s);
+  if (v->known)
+    return v;
+  s = guestfs_statvfs (gst->g, (*m)->mountpoint);
+  if (s == NULL) {
+    report_error (gst->report, "guest-file-read",
+                  "cannot find how much room %s has: %s", (*m)->mountpoint,
+                  guest_last_error (gst));
+    return NULL;
   }
+  v->known = true;
+  v->block = s->frsize > 0 ? s->frsize : s->bsize;
   if (v->block == 0)
     v->block = 4096;
-  /* Each file ends in a block of its own. */
-  v->bytes += (bytes + v->block - 1) / v->block * v->block + inodes * v->block;
-  v->inodes += inodes;
-  if (v->bytes > v->free_bytes) {
+  v->free_bytes = (uint64_t)s->bfree * v->block;
+  v->counts_inodes = s->files > 0;
+  v->free_inodes = s->ffree > 0 ? s->ffree : 0;
+  guestfs_free_statvfs (s);
+  return v;
+}
+
+static int
+check_room (struct guest *gst, const struct guest_reservation *v,
+            const struct guest_mount *m)
+{
+  const uint64_t bytes = v->bytes + v->spare_bytes;
+  const uint64_t inodes = v->inodes + v->spare_inodes;
+
+  if (bytes > v->free_bytes) {
     report_error (gst->report, "no-space",
                   "the file system mounted on %s (%s) has %" PRIu64
                   " KiB free, but the conversion needs %" PRIu64
                   " KiB: delete something in the guest, or enlarge the file "
                   "system",
                   m->mountpoint, m->mountable, v->free_bytes / 1024,
-                  (v->bytes + 1023) / 1024);
+                  (bytes + 1023) / 1024);
     return -1;
   }
-  if (v->counts_inodes && v->inodes > v->free_inodes) {
+  if (v->counts_inodes && inodes > v->free_inodes) {
     report_error (gst->report, "no-inodes",
                   "the file system mounted on %s (%s) has room for %" PRIu64
                   " more files, but the conversion makes up to %" PRIu64
                   ": delete files in the guest",
-                  m->mountpoint, m->mountable, v->free_inodes, v->inodes);
+                  m->mountpoint, m->mountable, v->free_inodes, inodes);
     return -1;
   }
   return 0;
+}
+
+static uint64_t
+in_blocks (const struct guest_reservation *v, uint64_t bytes)
+{
+  return (bytes + v->block - 1) / v->block * v->block;
+}
+
+int
+guest_reserve (struct guest *gst, const char *path, uint64_t bytes,
+               uint64_t inodes)
+{
+  const struct guest_mount *m;
+  struct guest_reservation *v = reservation_of (gst, path, &m);
+
+  if (v == NULL)
+    return -1;
+  /* Each file ends in a block of its own. */
+  v->bytes += in_blocks (v, bytes) + inodes * v->block;
+  v->inodes += inodes;
+  return check_room (gst, v, m);
+}
+
+int
+guest_reserve_change (struct guest *gst, const char *path, uint64_t old,
+                      uint64_t size)
+{
+  const struct guest_mount *m;
+  struct guest_reservation *v = reservation_of (gst, path, &m);
+
+  if (v == NULL)
+    return -1;
+  /* While the new file is written the old one is still there. */
+  old = in_blocks (v, old);
+  size = in_blocks (v, size);
+  v->bytes += size > old ? size - old : 0;
+  v->spare_bytes = V2V_MAX (v->spare_bytes, V2V_MIN (old, size));
+  v->spare_inodes = 1;
+  return check_room (gst, v, m);
 }
 
 void

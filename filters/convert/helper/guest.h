@@ -133,10 +133,16 @@ extern int guest_append (struct guest *gst, const char *path, const void *image,
  * below PATH (a directory of the guest; it need not exist).  Requests for
  * the same file system add up.  Return 0, or -1 if they do not fit
  * (reported as no-space or no-inodes with what is needed and what is
- * free).  An atomic replacement needs room for the whole new file.
+ * free).
  */
 extern int guest_reserve (struct guest *gst, const char *path, uint64_t bytes,
                           uint64_t inodes);
+/* The same for the file PATH of OLD bytes, which guest_write or guest_append
+ * will make SIZE bytes: room for its growth, and once, not for each file, for
+ * having the largest twice.
+ */
+extern int guest_reserve_change (struct guest *gst, const char *path,
+                                 uint64_t old, uint64_t size);
 
 /* The mount that holds PATH, never NULL. */
 extern const struct guest_mount *

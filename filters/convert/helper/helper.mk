@@ -23,6 +23,7 @@ libhelper_la_SOURCES = \
 	mounts.c \
 	options.c options.h \
 	report.c report.h \
+	roots.c roots.h \
 	run.c run.h \
 	scan.c scan.h \
 	$(NULL)

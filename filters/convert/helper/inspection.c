@@ -6,12 +6,7 @@
  * and a process for each question.  Here: one scan of the devices (0.1 s),
  * a read-only mount of each file system that could be a root (0.1 s each),
  * and a few small reads.
- *
- * A root is a directory that has etc/fstab or a release file, and a
- * directory where programs are.  In a btrfs every subvolume may be one;
- * snapshots of a root are not other operating systems: of those with the
- * same identity (fstab and release file) the default subvolume stands for
- * all, else the one that its fstab names, else the first.
+ * What a root is: see roots.c.
  */
 
 #include <config.h>
@@ -25,57 +20,14 @@
 
 #include <guestfs.h>
 
-#include "guest.h"
+#include "guest-internal.h"
 #include "identity.h"
 #include "inspection.h"
 #include "report.h"
+#include "roots.h"
 #include "scan.h"
 #include "v2v-utils.h"
 #include "vm.h"
-
-#define MAX_SUBVOLUMES 512
-#define MAX_ROOTS 64
-
-struct root {
-  const struct device *device;
-  char *mountable;
-  char *fstab, *release; /* text or NULL */
-  char *subvolume;       /* NULL = not one, or the whole file system */
-  bool is_default;       /* the default subvolume */
-  bool windows;
-};
-
-struct search {
-  struct root roots[MAX_ROOTS];
-  size_t nr_roots;
-  unsigned tried, mounted;
-  char *mount_error; /* the first one */
-  const struct device *failed;
-};
-
-static void
-free_root (struct root *r)
-{
-  free (r->mountable);
-  free (r->fstab);
-  free (r->release);
-  free (r->subvolume);
-}
-
-static const char *
-gerror (struct guest *gst)
-{
-  const char *s = guestfs_last_error (gst->g);
-
-  return s ? s : "unknown error";
-}
-
-static int
-no_memory (struct guest *gst)
-{
-  report_error (gst->report, "out-of-memory", "out of memory");
-  return -1;
-}
 
 static bool
 is_type (const struct device *v, const char *type)
@@ -113,7 +65,7 @@ look_at_disks (struct guest *gst, struct inspection *in)
                                 (int)V2V_MIN (v->size * 512, 65536), 0, &len);
     if (buf == NULL) {
       report_error (gst->report, "disk-read-failed", "cannot read disk %d: %s",
-                    v->disk, gerror (gst));
+                    v->disk, guest_last_error (gst));
       return -1;
     }
     if (!all_zero (buf, len) || v->type != NULL || v->pttype != NULL)
@@ -152,7 +104,7 @@ look_at_firmware (struct guest *gst, const struct inspection *in)
 
   gst->esps = calloc (in->devices.n + 1, sizeof *gst->esps);
   if (gst->esps == NULL)
-    return no_memory (gst);
+    return guest_no_memory (gst);
   for (i = 0; i < in->devices.n; ++i) {
     const struct device *v = &in->devices.v[i];
 
@@ -162,7 +114,7 @@ look_at_firmware (struct guest *gst, const struct inspection *in)
         strcasecmp (v->parttype, "0xef") == 0) {
       gst->esps[n] = strdup (v->name);
       if (gst->esps[n++] == NULL)
-        return no_memory (gst);
+        return guest_no_memory (gst);
     }
     else if (strcasecmp (v->parttype, "21686148-6449-6e6f-744e-656564454649") ==
              0)
@@ -172,320 +124,12 @@ look_at_firmware (struct guest *gst, const struct inspection *in)
   return 0;
 }
 
-/* ---- roots ---- */
-
-static bool
-exists (struct guest *gst, const char *prefix, const char *path)
-{
-  CLEANUP_FREE char *full = NULL;
-  struct guestfs_statns *st;
-  bool r;
-
-  if (asprintf (&full, "%s%s", prefix, path) == -1) {
-    full = NULL;
-    return false;
-  }
-  st = guestfs_lstatns (gst->g, full);
-  r = st != NULL;
-  guestfs_free_statns (st);
-  return r;
-}
-
-static char *
-read_text (struct guest *gst, const char *prefix, const char *path)
-{
-  CLEANUP_FREE char *full = NULL;
-  struct guestfs_statns *st;
-  char *data = NULL;
-  size_t size;
-  bool ok;
-
-  if (asprintf (&full, "%s%s", prefix, path) == -1) {
-    full = NULL;
-    return NULL;
-  }
-  st = guestfs_statns (gst->g, full);
-  ok = st != NULL && S_ISREG (st->st_mode) && st->st_size >= 0 &&
-       st->st_size <= GUEST_MAX_CONFIG;
-  guestfs_free_statns (st);
-  if (!ok || guest_read (gst, full, GUEST_MAX_CONFIG, &data, &size) != 1)
-    return NULL;
-  return data;
-}
-
-static bool
-is_linux_root (struct guest *gst, const char *prefix)
-{
-  static const char *const marks[] = { "/etc/fstab",
-                                       "/etc/os-release",
-                                       "/etc/debian_version",
-                                       "/etc/redhat-release",
-                                       "/etc/SuSE-release",
-                                       "/etc/alpine-release",
-                                       NULL };
-  static const char *const programs[] = { "/usr", "/bin", "/sbin", NULL };
-  size_t i, j;
-
-  for (i = 0; marks[i] != NULL; ++i)
-    if (exists (gst, prefix, marks[i])) {
-      for (j = 0; programs[j] != NULL; ++j)
-        if (exists (gst, prefix, programs[j]))
-          return true;
-      return false;
-    }
-  return false;
-}
-
-/* Names of Windows are in any case. */
-static bool
-is_windows_root (struct guest *gst)
-{
-  static const char *const path[] = { "windows", "system32", "config", NULL };
-  CLEANUP_FREE char *dir = strdup ("/");
-  size_t i, j;
-
-  for (i = 0; path[i] != NULL && dir != NULL; ++i) {
-    struct guestfs_dirent_list *list = guestfs_readdir (gst->g, dir);
-    char *next = NULL;
-
-    for (j = 0; list != NULL && j < list->len; ++j)
-      if (strcasecmp (list->val[j].name, path[i]) == 0 &&
-          asprintf (&next, "%s%s/", dir, list->val[j].name) == -1)
-        next = NULL;
-    guestfs_free_dirent_list (list);
-    free (dir);
-    dir = next;
-  }
-  return dir != NULL;
-}
-
-static struct root *
-add_root (struct guest *gst, struct search *s, const struct device *v,
-          const char *subvolume, const char *prefix)
-{
-  struct root *r;
-
-  if (s->nr_roots == MAX_ROOTS)
-    return NULL;
-  r = &s->roots[s->nr_roots];
-  memset (r, 0, sizeof *r);
-  r->device = v;
-  if (subvolume != NULL) {
-    r->subvolume = strdup (subvolume);
-    if (asprintf (&r->mountable, "btrfsvol:%s/%s", v->name, subvolume) == -1)
-      r->mountable = NULL;
-  }
-  else
-    r->mountable = strdup (v->name);
-  if (r->mountable == NULL)
-    return NULL;
-  r->fstab = read_text (gst, prefix, "/etc/fstab");
-  r->release = read_text (gst, prefix, "/etc/os-release");
-  if (r->release == NULL)
-    r->release = read_text (gst, prefix, "/usr/lib/os-release");
-  if (r->release == NULL)
-    r->release = read_text (gst, prefix, "/etc/redhat-release");
-  s->nr_roots++;
-  return r;
-}
-
-static bool
-same_text (const char *a, const char *b)
-{
-  return a == NULL || b == NULL ? a == b : strcmp (a, b) == 0;
-}
-
-/* Does R's fstab say that R's subvolume is the root? */
-static bool
-names_itself (const struct root *r)
-{
-  CLEANUP_FREE char *subvol = NULL;
-  struct fstab fstab;
-  bool found = false;
-
-  if (r->fstab == NULL || r->subvolume == NULL ||
-      fstab_parse (r->fstab, &fstab) == -1)
-    return false;
-  if (fstab.n > 0 && strcmp (fstab.v[0].mountpoint, "/") == 0) {
-    subvol = fstab_option (fstab.v[0].options, "subvol");
-    found = subvol != NULL &&
-            strcmp (*subvol == '/' ? subvol + 1 : subvol, r->subvolume) == 0;
-  }
-  fstab_free (&fstab);
-  return found;
-}
-
-/* Of the roots from FIRST on (one btrfs), drop the snapshots of another. */
-static void
-drop_snapshots (struct search *s, size_t first)
-{
-  size_t i, j;
-
-  for (i = first; i < s->nr_roots; ++i)
-    for (j = first; j < s->nr_roots;) {
-      const struct root *a = &s->roots[i], *b = &s->roots[j];
-      int a_rank = a->is_default * 2 + names_itself (a);
-      int b_rank = b->is_default * 2 + names_itself (b);
-
-      if (i == j || !same_text (a->fstab, b->fstab) ||
-          !same_text (a->release, b->release) || a_rank < b_rank ||
-          (a_rank == b_rank && i > j)) {
-        ++j;
-        continue;
-      }
-      free_root (&s->roots[j]);
-      memmove (&s->roots[j], &s->roots[j + 1],
-               (s->nr_roots - j - 1) * sizeof s->roots[0]);
-      s->nr_roots--;
-      if (j < i)
-        i--;
-    }
-}
-
-static int
-remember_subvolume (struct inspection *in, const struct device *v,
-                    const struct guestfs_btrfssubvolume *sub)
-{
-  struct subvolume *p = realloc (in->subvolumes,
-                                 (in->nr_subvolumes + 1) * sizeof *p);
-
-  if (p == NULL)
-    return -1;
-  in->subvolumes = p;
-  p += in->nr_subvolumes;
-  p->device = v;
-  p->id = sub->btrfssubvolume_id;
-  p->path = strdup (sub->btrfssubvolume_path);
-  if (p->path == NULL)
-    return -1;
-  in->nr_subvolumes++;
-  return 0;
-}
-
-/* V's top level is mounted.  Paths of subvolumes are guest-controlled, but
- * only used as paths in the guest.
- */
-static int
-look_at_btrfs (struct guest *gst, struct inspection *in, struct search *s,
-               const struct device *v)
-{
-  struct guestfs_btrfssubvolume_list *list;
-  size_t first = s->nr_roots, i;
-  int64_t def = guestfs_btrfs_subvolume_get_default (gst->g, "/");
-  struct root *r;
-
-  if (is_linux_root (gst, "")) {
-    r = add_root (gst, s, v, NULL, "");
-    if (r != NULL)
-      r->is_default = def <= 5;
-  }
-  list = guestfs_btrfs_subvolume_list (gst->g, "/");
-  for (i = 0; list != NULL && i < list->len && i < MAX_SUBVOLUMES; ++i) {
-    const struct guestfs_btrfssubvolume *sub = &list->val[i];
-    CLEANUP_FREE char *prefix = NULL;
-
-    if (remember_subvolume (in, v, sub) == -1 ||
-        asprintf (&prefix, "/%s", sub->btrfssubvolume_path) == -1) {
-      prefix = NULL;
-      guestfs_free_btrfssubvolume_list (list);
-      return no_memory (gst);
-    }
-    if (!is_linux_root (gst, prefix))
-      continue;
-    r = add_root (gst, s, v, sub->btrfssubvolume_path, prefix);
-    if (r != NULL)
-      r->is_default = (int64_t)sub->btrfssubvolume_id == def;
-  }
-  guestfs_free_btrfssubvolume_list (list);
-  drop_snapshots (s, first);
-  return 0;
-}
-
-/* Can V hold an operating system? */
-static bool
-is_candidate (const struct device *v)
-{
-  static const char *const not [] = { "vfat", "exfat",    "iso9660",
-                                      "udf",  "squashfs", NULL };
-  size_t i;
-
-  if (v->type == NULL || v->usage == NULL ||
-      strcmp (v->usage, "filesystem") != 0)
-    return false;
-  for (i = 0; not [i] != NULL; ++i)
-    if (is_type (v, not [i]))
-      return false;
-  return true;
-}
-
-/* Is V another device of a file system that was looked at: of a btrfs that
- * has several, or a path to the same disk?
- */
-static bool
-is_repeated (const struct inspection *in, const struct device *v)
-{
-  const struct device *w;
-
-  for (w = in->devices.v; w < v; ++w)
-    if (is_candidate (w) && w->uuid != NULL && v->uuid != NULL &&
-        strcmp (w->uuid, v->uuid) == 0)
-      return true;
-  return false;
-}
-
-static int
-unmount (struct guest *gst, struct inspection *in)
-{
-  free (in->mounted_ro);
-  in->mounted_ro = NULL;
-  if (guestfs_umount_all (gst->g) == 0)
-    return 0;
-  report_error (gst->report, "unmount-failed",
-                "cannot unmount what was inspected: %s", gerror (gst));
-  return -1;
-}
-
-static int
-look_at (struct guest *gst, struct inspection *in, struct search *s,
-         const struct device *v)
-{
-  bool btrfs = is_type (v, "btrfs");
-  int r;
-
-  if (in->mounted_ro != NULL && unmount (gst, in) == -1)
-    return -1;
-  s->tried++;
-  mounts_note_state (gst, in, v);
-  r = btrfs ? guestfs_mount_vfs (gst->g, "ro,subvolid=5", "btrfs", v->name, "/")
-            : guestfs_mount_ro (gst->g, v->name, "/");
-  if (r == -1) {
-    if (s->failed == NULL) {
-      s->mount_error = strdup (gerror (gst));
-      s->failed = v;
-    }
-    return 0;
-  }
-  s->mounted++;
-  in->mounted_ro = strdup (btrfs ? "" : v->name);
-  if (in->mounted_ro == NULL)
-    return no_memory (gst);
-  if (btrfs)
-    return look_at_btrfs (gst, in, s, v);
-  if (is_linux_root (gst, ""))
-    add_root (gst, s, v, NULL, "");
-  else if (is_windows_root (gst)) {
-    struct root *root = add_root (gst, s, v, NULL, "");
-
-    if (root != NULL)
-      root->windows = true;
-  }
-  return 0;
-}
+/* ---- which of the roots ---- */
 
 /* Nothing was found.  Say why, as well as it can be told. */
 static int
 not_found (struct guest *gst, const struct inspection *in,
-           const struct search *s)
+           const struct roots *s)
 {
   const struct device *unknown = NULL;
   size_t i, locked = 0;
@@ -554,7 +198,7 @@ not_found (struct guest *gst, const struct inspection *in,
 
 /* For messages, allocated. */
 static char *
-list_roots (const struct search *s)
+list_roots (const struct roots *s)
 {
   char *r = strdup (""), *next;
   size_t i;
@@ -577,7 +221,7 @@ list_roots (const struct search *s)
 }
 
 static struct root *
-choose_root (struct guest *gst, struct search *s, const char *policy)
+choose_root (struct guest *gst, struct roots *s, const char *policy)
 {
   CLEANUP_FREE char *list = list_roots (s);
   size_t i;
@@ -618,7 +262,7 @@ read_first (struct guest *gst, const char *const *paths)
   char *r = NULL;
 
   for (; *paths != NULL && r == NULL; ++paths)
-    r = read_text (gst, "", *paths);
+    r = inspection_text (gst, "", *paths);
   return r;
 }
 
@@ -628,15 +272,15 @@ mount_root_ro (struct guest *gst, struct inspection *in, const struct root *r)
 {
   if (in->mounted_ro != NULL && strcmp (in->mounted_ro, r->mountable) == 0)
     return 0;
-  if (in->mounted_ro != NULL && unmount (gst, in) == -1)
+  if (in->mounted_ro != NULL && inspection_unmount (gst, in) == -1)
     return -1;
   if (guestfs_mount_ro (gst->g, r->mountable, "/") == -1) {
     report_error (gst->report, "root-mount-failed", "%s cannot be mounted: %s",
-                  r->mountable, gerror (gst));
+                  r->mountable, guest_last_error (gst));
     return -1;
   }
   in->mounted_ro = strdup (r->mountable);
-  return in->mounted_ro ? 0 : no_memory (gst);
+  return in->mounted_ro ? 0 : guest_no_memory (gst);
 }
 
 int
@@ -646,7 +290,7 @@ inspection_find (struct guest *gst, struct inspection *in,
   static const char *const crypttab[] = { "/etc/crypttab", NULL };
   static const char *const mdadm[] = { "/etc/mdadm.conf",
                                        "/etc/mdadm/mdadm.conf", NULL };
-  struct search s = { .nr_roots = 0 };
+  struct roots s = { .nr_roots = 0 };
   struct root *root;
   size_t i;
   int ret = -1;
@@ -656,7 +300,7 @@ inspection_find (struct guest *gst, struct inspection *in,
     return -1;
   in->unclean = calloc (in->devices.n + 1, sizeof *in->unclean);
   if (in->unclean == NULL)
-    return no_memory (gst);
+    return guest_no_memory (gst);
 
   for (i = 0; i < in->devices.n; ++i)
     if (is_type (&in->devices.v[i], "swsuspend")) {
@@ -668,15 +312,10 @@ inspection_find (struct guest *gst, struct inspection *in,
       return -1;
     }
 
-  for (i = 0; i < in->devices.n; ++i)
-    if (is_candidate (&in->devices.v[i]) &&
-        !is_repeated (in, &in->devices.v[i]) &&
-        look_at (gst, in, &s, &in->devices.v[i]) == -1)
-      goto out;
-  if (report_failed (gst->report))
-    goto out; /* a read failed */
+  if (roots_find (gst, in, &s) == -1)
+    goto out;
   if (s.nr_roots == 0) {
-    if (in->mounted_ro != NULL && unmount (gst, in) == -1)
+    if (in->mounted_ro != NULL && inspection_unmount (gst, in) == -1)
       goto out;
     not_found (gst, in, &s);
     goto out;
@@ -705,15 +344,13 @@ inspection_find (struct guest *gst, struct inspection *in,
   gst->type = strdup ("linux");
   if (gst->root == NULL || gst->type == NULL ||
       fstab_parse (root->fstab ? root->fstab : "", &in->fstab) == -1) {
-    no_memory (gst);
+    guest_no_memory (gst);
     goto out;
   }
   ret = 0;
 
 out:
-  for (i = 0; i < s.nr_roots; ++i)
-    free_root (&s.roots[i]);
-  free (s.mount_error);
+  roots_free (&s);
   return ret;
 }
 
@@ -790,7 +427,7 @@ find_packages (struct guest *gst, const char **format, const char **management)
 
   *format = *management = NULL;
   for (i = 0; i < V2V_ARRAY_SIZE (databases) && *format == NULL; ++i)
-    if (exists (gst, "", databases[i].path))
+    if (inspection_exists (gst, "", databases[i].path))
       *format = databases[i].format;
   for (i = 0;
        *format != NULL && i < V2V_ARRAY_SIZE (managers) && *management == NULL;
@@ -802,7 +439,7 @@ find_packages (struct guest *gst, const char **format, const char **management)
     if (strcmp (managers[i].format, *format) != 0)
       continue;
     for (j = 0; dirs[j] != NULL; ++j)
-      if (exists (gst, dirs[j], managers[i].program))
+      if (inspection_exists (gst, dirs[j], managers[i].program))
         *management = managers[i].name;
   }
 }
@@ -816,7 +453,7 @@ find_hostname (struct guest *gst)
   size_t i;
 
   for (i = 0; files[i] != NULL; ++i) {
-    CLEANUP_FREE char *text = read_text (gst, "", files[i]);
+    CLEANUP_FREE char *text = inspection_text (gst, "", files[i]);
     const char *line = text;
 
     while (line != NULL && *line != '\0') {
@@ -828,7 +465,7 @@ find_hostname (struct guest *gst)
       line = line ? line + 1 : NULL;
     }
   }
-  network = read_text (gst, "", "/etc/sysconfig/network");
+  network = inspection_text (gst, "", "/etc/sysconfig/network");
   return network ? identity_value (network, "HOSTNAME") : NULL;
 }
 
@@ -848,7 +485,7 @@ inspection_identify (struct guest *gst)
     /* With os-release only those that add to it are needed. */
     if (i == IDENTITY_USR_OS_RELEASE && data[IDENTITY_OS_RELEASE] != NULL)
       continue;
-    data[i] = read_text (gst, "", identity_files[i]);
+    data[i] = inspection_text (gst, "", identity_files[i]);
   }
   for (i = 0; i < IDENTITY_NR_FILES; ++i)
     texts[i] = data[i];
@@ -856,7 +493,7 @@ inspection_identify (struct guest *gst)
   for (i = 0; i < IDENTITY_NR_FILES; ++i)
     free (data[i]);
   if (r == -1)
-    return no_memory (gst);
+    return guest_no_memory (gst);
 
   arch = find_arch (gst);
   find_packages (gst, &format, &management);
@@ -870,7 +507,7 @@ inspection_identify (struct guest *gst)
   gst->package_management = management ? strdup (management) : NULL;
   gst->hostname = find_hostname (gst);
   if (gst->arch == NULL)
-    return no_memory (gst);
+    return guest_no_memory (gst);
 
   report_info (gst->report, "Found %s (%s) on %s", gst->product_name, gst->arch,
                gst->root);

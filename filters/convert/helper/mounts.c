@@ -26,7 +26,7 @@
 
 #include <guestfs.h>
 
-#include "guest.h"
+#include "guest-internal.h"
 #include "inspection.h"
 #include "report.h"
 #include "scan.h"
@@ -34,21 +34,6 @@
 
 /* How much of a checker's output is quoted. */
 #define MAX_WORDS 800
-
-static const char *
-gerror (struct guest *gst)
-{
-  const char *s = guestfs_last_error (gst->g);
-
-  return s ? s : "unknown error";
-}
-
-static int
-no_memory (struct guest *gst)
-{
-  report_error (gst->report, "out-of-memory", "out of memory");
-  return -1;
-}
 
 static bool
 is_ext (const struct device *v)
@@ -201,7 +186,7 @@ add_mount (struct guest *gst, const char *mountpoint, const char *mountable,
                                    (gst->nr_mounts + 1) * sizeof *m);
 
   if (m == NULL)
-    return no_memory (gst);
+    return guest_no_memory (gst);
   gst->mounts = m;
   m += gst->nr_mounts;
   m->mountpoint = strdup (mountpoint);
@@ -210,7 +195,7 @@ add_mount (struct guest *gst, const char *mountpoint, const char *mountable,
   m->uuid = v->uuid ? strdup (v->uuid) : NULL;
   gst->nr_mounts++;
   if (!m->mountpoint || !m->mountable || !m->fstype)
-    return no_memory (gst);
+    return guest_no_memory (gst);
   report_mount (gst->report, mountpoint, mountable, m->fstype, m->uuid);
   return 0;
 }
@@ -306,7 +291,7 @@ mount_entry (struct guest *gst, struct inspection *in,
                  entry->spec, v->name);
   mountable = mountable_of (in, entry, v);
   if (mountable == NULL)
-    return no_memory (gst);
+    return guest_no_memory (gst);
   where = guestfs_realpath (gst->g, entry->mountpoint);
   if (where == NULL)
     return cannot_mount (gst, entry, "mount-failed",
@@ -321,7 +306,7 @@ mount_entry (struct guest *gst, struct inspection *in,
     if (guestfs_mount_ro (gst->g, mountable, where) == 0 &&
         guestfs_umount (gst->g, where) == -1) {
       report_error (gst->report, "unmount-failed", "%s: %s", entry->mountpoint,
-                    gerror (gst));
+                    guest_last_error (gst));
       return -1;
     }
     if (check (gst, v) == -1)
@@ -330,7 +315,7 @@ mount_entry (struct guest *gst, struct inspection *in,
   if (guestfs_mount (gst->g, mountable, where) == -1) {
     CLEANUP_FREE char *damage = NULL;
 
-    reason = strdup (gerror (gst));
+    reason = strdup (guest_last_error (gst));
     damage = mounts_damage (gst, v);
     return cannot_mount (gst, entry,
                          damage ? "file-system-damaged" : "mount-failed",
@@ -418,7 +403,8 @@ check_writable (struct guest *gst)
   e = guestfs_last_errno (gst->g);
   report_error (
     gst->report, e == ENOSPC ? "no-space" : "read-only-root",
-    "nothing can be written to the root file system (%s)%s", gerror (gst),
+    "nothing can be written to the root file system (%s)%s",
+    guest_last_error (gst),
     e == EROFS ? ": was the guest running when its disk was "
                  "copied, or is the file system damaged? Shut the guest down "
                  "cleanly and try again"
@@ -436,7 +422,7 @@ mount_root (struct guest *gst, struct inspection *in,
   if (wants_check (in, opts, v)) {
     if (mounted && guestfs_umount_all (gst->g) == -1) {
       report_error (gst->report, "unmount-failed", "%s: %s", gst->root,
-                    gerror (gst));
+                    guest_last_error (gst));
       return -1;
     }
     mounted = false;
@@ -450,7 +436,7 @@ mount_root (struct guest *gst, struct inspection *in,
     report_error (gst->report, "read-only-root",
                   "the root file system on %s cannot be mounted for "
                   "writing: %s",
-                  gst->root, gerror (gst));
+                  gst->root, guest_last_error (gst));
     return -1;
   }
   if (add_mount (gst, "/", gst->root, v) == -1)
@@ -499,9 +485,10 @@ trim (struct guest *gst, const char *mountpoint, const char *what)
   case EROFS:
     break;
   default:
-    if (strstr (gerror (gst), "not supported") == NULL)
+    if (strstr (guest_last_error (gst), "not supported") == NULL)
       report_warning (gst->report, "trim-failed",
-                      "unused space of %s is copied: %s", what, gerror (gst));
+                      "unused space of %s is copied: %s", what,
+                      guest_last_error (gst));
   }
 }
 
@@ -539,7 +526,7 @@ mounts_trim_and_unmount (struct guest *gst, const struct inspection *in,
   if (guestfs_umount_all (gst->g) == -1) {
     report_error (gst->report, "unmount-failed",
                   "the guest's file systems cannot be unmounted: %s",
-                  gerror (gst));
+                  guest_last_error (gst));
     return -1;
   }
   /* What the guest does not mount by itself: data disks, other roots. */
@@ -553,7 +540,7 @@ mounts_trim_and_unmount (struct guest *gst, const struct inspection *in,
     trim (gst, "/", v->name);
     if (guestfs_umount_all (gst->g) == -1) {
       report_error (gst->report, "unmount-failed", "%s: %s", v->name,
-                    gerror (gst));
+                    guest_last_error (gst));
       return -1;
     }
   }

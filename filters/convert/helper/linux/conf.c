@@ -127,6 +127,7 @@ conf_preload (struct linux_state *st, const char *const *paths)
     f->data = files[i].data;
     f->size = files[i].data ? files[i].size : 0;
     f->was = f->data != NULL;
+    f->old_size = f->size;
     files[i].data = NULL;
   }
   r = 0;
@@ -150,6 +151,7 @@ conf_get (struct linux_state *st, const char *path)
   switch (guest_read (st->gst, path, GUEST_MAX_CONFIG, &f->data, &f->size)) {
   case 1:
     f->was = true;
+    f->old_size = f->size;
     return f;
   case 0:
     f->data = NULL;
@@ -281,19 +283,33 @@ conf_unlink (struct linux_state *st, const char *path, const char *why)
   return because (st, f, why);
 }
 
+/* How many directories PATH may need: not more than it has. */
+static uint64_t
+directories (const char *path)
+{
+  uint64_t n = 0;
+
+  for (; *path; path++)
+    n += *path == '/';
+  return n > 0 ? n - 1 : 0;
+}
+
 int
 conf_reserve (struct linux_state *st)
 {
   size_t i;
+  int r = 0;
 
-  for (i = 0; i < st->nr_files; i++) {
+  for (i = 0; i < st->nr_files && r == 0; i++) {
     const struct conf_file *f = st->files[i];
 
-    if (f->dirty && !f->remove &&
-        guest_reserve (st->gst, f->path, f->size, f->was ? 0 : 1) == -1)
-      return -1;
+    if (!f->dirty || f->remove)
+      continue;
+    r = f->was ? guest_reserve_change (st->gst, f->path, f->old_size, f->size)
+               : guest_reserve (st->gst, f->path, f->size,
+                                1 + directories (f->path));
   }
-  return 0;
+  return r;
 }
 
 int

@@ -395,6 +395,19 @@ devices_edit_initrd (struct linux_state *st, const char *image,
   return INITRD_EDIT_REPLACE;
 }
 
+bool
+devices_renames (struct linux_state *st, const char *path, struct span cmdline)
+{
+  CLEANUP_TEXT struct text out = TEXT_INIT;
+  struct view *v = st->disks;
+
+  v->path = path;
+  edit_cmdline (cmdline, &v->map, &out);
+  v->path = NULL;
+  return out.failed || v->error || out.len != cmdline.n ||
+         (cmdline.n > 0 && memcmp (out.data, cmdline.p, cmdline.n) != 0);
+}
+
 void
 devices_forget (struct linux_state *st)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /* Names that a guest gives its disks, and what stands for them on any
- * bus.  See devmap.c.
+ * bus.  See devname.c and devmap.c.
  */
 
 #ifndef V2V_LINUX_DEVMAP_H
@@ -36,6 +36,14 @@ struct devname {
  * names and everything by UUID or label are not.
  */
 extern bool devname_parse (struct span name, struct devname *out);
+
+/* Take the partition off the name of a multipath device, which has at least
+ * LEAST bytes before it: "-part1", "_part1" or "p1"; "1" alone only with
+ * BARE_DIGITS, where the name itself cannot end so.  *PART is 0 if there is
+ * none.  False if it cannot be a name.
+ */
+extern bool
+devname_suffix (struct span *s, size_t least, bool bare_digits, unsigned *part);
 
 enum devbus {
   DEVBUS_UNKNOWN,

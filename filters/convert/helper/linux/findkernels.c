@@ -180,7 +180,8 @@ ramdisk_find (struct linux_state *st)
   for (nr = 0; files[nr]; nr++)
     ;
   dirs = calloc (nr + 1, sizeof *dirs);
-  if (!dirs) {
+  st->ukis = calloc (nr + 1, sizeof *st->ukis);
+  if (!dirs || !st->ukis) {
     linux_oom (st);
     goto out;
   }
@@ -197,8 +198,13 @@ ramdisk_find (struct linux_state *st)
       }
       dirs[nr_dirs++].kver = kver;
     }
-    if (len > 4 && strcmp (files[i] + len - 4, ".efi") == 0)
-      ukis++;
+    if (len > 4 && strcmp (files[i] + len - 4, ".efi") == 0) {
+      st->ukis[ukis] = strdup (files[i]);
+      if (!st->ukis[ukis++]) {
+        linux_oom (st);
+        goto out;
+      }
+    }
   }
   for (i = 0; i < nr; i++) {
     const size_t len = strlen (files[i]);
@@ -243,23 +249,6 @@ ramdisk_find (struct linux_state *st)
   for (i = j; i < (size_t)n; i++)
     free (kernels[i].kver);
   st->nr_kernels = j;
-  if (j == 0) {
-    if (ukis)
-      report_error (gst->report, "initrd-uki",
-                    "the guest boots unified kernel images only; they "
-                    "cannot be extended: build one with virtio drivers in "
-                    "the guest before it is converted");
-    else
-      report_error (gst->report, "no-kernel",
-                    "no kernel was found: nothing in /boot belongs to a "
-                    "directory of /lib/modules");
-    goto out;
-  }
-  if (ukis)
-    report_warning (gst->report, "uki-unchanged",
-                    "%zu unified kernel image(s) were left as they are; "
-                    "only the other boot entries were converted",
-                    ukis);
   r = 0;
 out:
   for (i = 0; dirs && i < nr_dirs; i++) {

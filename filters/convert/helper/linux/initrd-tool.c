@@ -30,21 +30,11 @@
 #include "initrd-image.h"
 #include "initrd-lookup.h"
 #include "initrd-module.h"
+#include "initrd-tool.h"
 #include "initrd.h"
-
-#define MISSING 1
-#define TROUBLE 2
 
 static const char *const default_wanted[] = { "virtio_pci", "virtio_blk",
                                               "virtio_scsi", "sd_mod", NULL };
-static const char *const default_optional[] = { "virtio_net", NULL };
-
-struct options {
-  const char *kernel;
-  const char *modules;
-  const char *const *wanted;
-};
-
 static void
 print_name (const char *s, size_t len)
 {
@@ -60,15 +50,14 @@ print_name (const char *s, size_t len)
   }
 }
 
-static void
-complain (const char *file, const char *text)
+void
+tool_complain (const char *file, const char *text)
 {
   fprintf (stderr, "v2v-initrd: %s: %s\n", file, text);
 }
 
-/* Read all of a file.  Errors are printed. */
-static uint8_t *
-read_file (const char *path, size_t *size, size_t max)
+uint8_t *
+tool_read_file (const char *path, size_t *size, size_t max)
 {
   CLEANUP_CLOSE int fd = open (path, O_RDONLY | O_CLOEXEC);
   struct stat st;
@@ -77,17 +66,17 @@ read_file (const char *path, size_t *size, size_t max)
   ssize_t r;
 
   if (fd == -1 || fstat (fd, &st) == -1) {
-    complain (path, strerror (errno));
+    tool_complain (path, strerror (errno));
     return NULL;
   }
   if (!S_ISREG (st.st_mode) || (uint64_t)st.st_size > max) {
-    complain (path, "not a regular file, or too large");
+    tool_complain (path, "not a regular file, or too large");
     return NULL;
   }
   /* One more, so that texts can be terminated. */
   data = malloc ((size_t)st.st_size + 1);
   if (data == NULL) {
-    complain (path, "out of memory");
+    tool_complain (path, "out of memory");
     return NULL;
   }
   while (n < (size_t)st.st_size) {
@@ -95,7 +84,7 @@ read_file (const char *path, size_t *size, size_t max)
     if (r == -1 && errno == EINTR)
       continue;
     if (r <= 0) {
-      complain (path, r == 0 ? "file became shorter" : strerror (errno));
+      tool_complain (path, r == 0 ? "file became shorter" : strerror (errno));
       free (data);
       return NULL;
     }
@@ -106,8 +95,8 @@ read_file (const char *path, size_t *size, size_t max)
   return data;
 }
 
-static int
-write_all (int fd, const uint8_t *data, size_t size)
+int
+tool_write_all (int fd, const uint8_t *data, size_t size)
 {
   while (size > 0) {
     ssize_t r = write (fd, data, size);
@@ -139,12 +128,12 @@ open_input (struct input *in, const char *path)
 
   memset (in, 0, sizeof *in);
   in->path = path;
-  in->data = read_file (path, &in->size, (size_t)1 << 31);
+  in->data = tool_read_file (path, &in->size, (size_t)1 << 31);
   if (in->data == NULL)
     return TROUBLE;
   r = initrd_image_read (in->data, in->size, SIZE_MAX, &in->img, &e);
   if (r != 1)
-    complain (path, r == 0 && e.text ? e.text : "out of memory");
+    tool_complain (path, r == 0 && e.text ? e.text : "out of memory");
   free (e.text);
   return r == 1 ? 0 : TROUBLE;
 }
@@ -174,7 +163,7 @@ print_segments (const struct input *in)
 }
 
 static int
-cmd_parts (const struct options *o, char **args)
+cmd_parts (const struct tool_options *o, char **args)
 {
   struct input in;
   int r = open_input (&in, args[0]);
@@ -246,7 +235,7 @@ free_paths (char **paths, size_t n)
 }
 
 static int
-cmd_list (const struct options *o, char **args)
+cmd_list (const struct tool_options *o, char **args)
 {
   struct initrd_node *node;
   struct input in;
@@ -277,7 +266,7 @@ cmd_list (const struct options *o, char **args)
 }
 
 static int
-cmd_cat (const struct options *o, char **args)
+cmd_cat (const struct tool_options *o, char **args)
 {
   struct initrd_node *node = NULL;
   struct input in;
@@ -287,12 +276,12 @@ cmd_cat (const struct options *o, char **args)
   if (in.img.tree)
     node = initrd_tree_lookup (in.img.tree, args[1], true);
   if (r == 0 && (node == NULL || !initrd_node_is_file (node))) {
-    complain (args[1], "there is no such file in the image");
+    tool_complain (args[1], "there is no such file in the image");
     r = TROUBLE;
   }
-  else if (r == 0 && write_all (STDOUT_FILENO, node->inode->data,
-                                node->inode->size) == -1) {
-    complain ("standard output", strerror (errno));
+  else if (r == 0 && tool_write_all (STDOUT_FILENO, node->inode->data,
+                                     node->inode->size) == -1) {
+    tool_complain ("standard output", strerror (errno));
     r = TROUBLE;
   }
   close_input (&in);
@@ -300,7 +289,7 @@ cmd_cat (const struct options *o, char **args)
 }
 
 static int
-cmd_index (const struct options *o, char **args)
+cmd_index (const struct tool_options *o, char **args)
 {
   struct initrd_node *node = NULL;
   struct kmod_index idx = { 0 };
@@ -313,12 +302,12 @@ cmd_index (const struct options *o, char **args)
   if (in.img.tree)
     node = initrd_tree_lookup (in.img.tree, args[1], true);
   if (r == 0 && (node == NULL || !initrd_node_is_file (node))) {
-    complain (args[1], "there is no such file in the image");
+    tool_complain (args[1], "there is no such file in the image");
     r = TROUBLE;
   }
   else if (r == 0 && kmod_index_read (node->inode->data, node->inode->size,
                                       &idx, &err) != 1) {
-    complain (args[1], err ? err : "out of memory");
+    tool_complain (args[1], err ? err : "out of memory");
     r = TROUBLE;
   }
   kmod_index_sort (&idx);
@@ -364,8 +353,8 @@ flatten (struct input *in)
   }
   if (paths == NULL || cpio_write_end (&w) == -1)
     goto out;
-  if (write_all (STDOUT_FILENO, w.buf.data, w.buf.size) == -1)
-    complain ("standard output", strerror (errno));
+  if (tool_write_all (STDOUT_FILENO, w.buf.data, w.buf.size) == -1)
+    tool_complain ("standard output", strerror (errno));
   else
     r = 0;
 out:
@@ -375,7 +364,7 @@ out:
 }
 
 static int
-cmd_flatten (const struct options *o, char **args)
+cmd_flatten (const struct tool_options *o, char **args)
 {
   struct input in;
   int r = open_input (&in, args[0]);
@@ -461,7 +450,7 @@ out:
 }
 
 static int
-cmd_check (const struct options *o, char **args)
+cmd_check (const struct tool_options *o, char **args)
 {
   static const char *const places[] = { "lib/modules", "usr/lib/modules" };
   struct initrd_node *dir, *seen = NULL, *n;
@@ -496,136 +485,15 @@ out:
   return r;
 }
 
-/* For add: the module directory on this machine. */
-static int
-read_module (void *opaque, const char *path, uint8_t **data, size_t *size)
-{
-  CLEANUP_FREE char *full = NULL;
-
-  if (asprintf (&full, "%s/%s", (const char *)opaque, path) == -1) {
-    full = NULL;
-    return -1;
-  }
-  *data = read_file (full, size, MODULE_MAX_SIZE);
-  return *data ? 0 : -1;
-}
-
-static char *
-index_text (const char *dir, const char *name)
-{
-  CLEANUP_FREE char *full = NULL;
-  size_t size;
-
-  if (asprintf (&full, "%s/%s", dir, name) == -1) {
-    full = NULL;
-    return NULL;
-  }
-  if (access (full, F_OK) == -1)
-    return NULL;
-  return (char *)read_file (full, &size, (size_t)256 << 20);
-}
-
-/* Write the new image and prove it by what is then in the file. */
-static int
-write_image (const uint8_t *image, const struct initrd_plan *plan,
-             const struct initrd_kernel *kernel, const char *const *wanted,
-             const char *output)
-{
-  CLEANUP_FREE uint8_t *back = NULL;
-  CLEANUP_FREE char *reason = NULL;
-  CLEANUP_CLOSE int fd = -1;
-  size_t size;
-
-  fd = open (output, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd == -1 || write_all (fd, image, (size_t)plan->offset) == -1 ||
-      write_all (fd, plan->tail, plan->tail_size) == -1 || fsync (fd) == -1) {
-    complain (output, strerror (errno));
-    return TROUBLE;
-  }
-  back = read_file (output, &size, (size_t)1 << 31);
-  if (back == NULL)
-    return TROUBLE;
-  if (initrd_verify (back, size, image, (size_t)plan->offset, kernel, wanted,
-                     &reason) == -1) {
-    complain (output, reason ? reason : "out of memory");
-    return TROUBLE;
-  }
-  return 0;
-}
-
-static int
-cmd_add (const struct options *o, char **args)
-{
-  CLEANUP_FREE char *dep = NULL, *softdep = NULL, *builtin = NULL;
-  CLEANUP_FREE char *alias = NULL, *dir = NULL;
-  CLEANUP_FREE uint8_t *image = NULL;
-  struct initrd_kernel kernel = { .read_module = read_module };
-  struct initrd_plan plan;
-  size_t size, i;
-  int r = TROUBLE;
-
-  if (o->kernel == NULL) {
-    fprintf (stderr, "v2v-initrd: add needs --kernel VERSION\n");
-    return TROUBLE;
-  }
-  if (asprintf (&dir, "%s%s", o->modules ? o->modules : "/lib/modules/",
-                o->modules ? "" : o->kernel) == -1) {
-    dir = NULL;
-    return TROUBLE;
-  }
-  image = read_file (args[0], &size, (size_t)1 << 31);
-  if (image == NULL)
-    return TROUBLE;
-  kernel.version = o->kernel;
-  kernel.opaque = dir;
-  dep = index_text (dir, "modules.dep");
-  kernel.modules_dep = dep;
-  softdep = index_text (dir, "modules.softdep");
-  kernel.modules_softdep = softdep;
-  builtin = index_text (dir, "modules.builtin");
-  kernel.modules_builtin = builtin;
-  alias = index_text (dir, "modules.alias");
-  kernel.modules_alias = alias;
-
-  if (initrd_plan (image, size, &kernel, o->wanted, default_optional, &plan) ==
-      -1) {
-    complain (args[0], plan.reason ? plan.reason : "out of memory");
-    initrd_plan_free (&plan);
-    return TROUBLE;
-  }
-  switch (plan.verdict) {
-  case INITRD_PRESENT:
-    printf ("nothing to do: %s\n", plan.reason);
-    r = 0;
-    break;
-  case INITRD_REBUILD:
-  case INITRD_IMPOSSIBLE:
-    complain (args[0], plan.reason);
-    r = MISSING;
-    break;
-  case INITRD_APPEND:
-    r = write_image (image, &plan, &kernel, o->wanted, args[1]);
-    if (r == 0) {
-      printf ("added %zu bytes:", plan.tail_size);
-      for (i = 0; plan.added && plan.added[i]; ++i)
-        printf (" %s", plan.added[i]);
-      putchar ('\n');
-    }
-    break;
-  }
-  initrd_plan_free (&plan);
-  return r;
-}
-
 static const struct command {
   const char *name;
   int nr_args;
-  int (*fn) (const struct options *o, char **args);
+  int (*fn) (const struct tool_options *o, char **args);
 } commands[] = {
   { "parts", 1, cmd_parts }, { "list", 1, cmd_list },
   { "check", 1, cmd_check }, { "cat", 2, cmd_cat },
   { "index", 2, cmd_index }, { "flatten", 1, cmd_flatten },
-  { "add", 2, cmd_add },
+  { "add", 2, tool_add },
 };
 
 static void
@@ -658,7 +526,7 @@ main (int argc, char *argv[])
     { "want", required_argument, NULL, OPT_WANT },
     { NULL, 0, NULL, 0 },
   };
-  struct options o = { .wanted = default_wanted };
+  struct tool_options o = { .wanted = default_wanted };
   CLEANUP_FREE const char **want = NULL;
   size_t nr_want = 0, i;
   char name[MODULE_NAME_MAX];
@@ -702,7 +570,7 @@ main (int argc, char *argv[])
       break;
     r = commands[i].fn (&o, argv + optind + 1);
     if (fflush (stdout) == EOF || ferror (stdout)) {
-      complain ("standard output", strerror (errno));
+      tool_complain ("standard output", strerror (errno));
       return TROUBLE;
     }
     return r;

@@ -10,6 +10,8 @@ libinitrd_la_SOURCES = \
 	linux/cpio-write.c \
 	linux/cpio-write.h \
 	linux/initrd-buf.h \
+	linux/initrd-build-index.c \
+	linux/initrd-build-internal.h \
 	linux/initrd-build.c \
 	linux/initrd-build.h \
 	linux/initrd-closure.c \
@@ -27,6 +29,8 @@ libinitrd_la_SOURCES = \
 	linux/initrd-module.c \
 	linux/initrd-module.h \
 	linux/initrd-plan.c \
+	linux/initrd-tree-apply.c \
+	linux/initrd-tree-internal.h \
 	linux/initrd-tree.c \
 	linux/initrd-tree.h \
 	linux/initrd-verify.c \
@@ -41,7 +45,11 @@ libinitrd_la_LIBADD = \
 	$(ZLIB_LIBS) $(LZMA_LIBS) $(ZSTD_LIBS) $(LZ4_LIBS) $(BZ2_LIBS)
 
 bin_PROGRAMS += v2v-initrd
-v2v_initrd_SOURCES = linux/initrd-tool.c
+v2v_initrd_SOURCES = \
+	linux/initrd-tool-add.c \
+	linux/initrd-tool.c \
+	linux/initrd-tool.h \
+	$(NULL)
 v2v_initrd_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/linux
 v2v_initrd_LDADD = libinitrd.la
 

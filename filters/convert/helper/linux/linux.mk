@@ -16,6 +16,7 @@ liblinux_la_SOURCES = \
 	linux/devices.c \
 	linux/devmap.c \
 	linux/devmap.h \
+	linux/devname.c \
 	linux/findkernels.c \
 	linux/firstboot-dir.h \
 	linux/firstboot-scripts.h \
@@ -46,6 +47,9 @@ liblinux_la_SOURCES = \
 	linux/tools-scripts.h \
 	linux/tools.c \
 	linux/uefi.c \
+	linux/uki.c \
+	linux/uki.h \
+	linux/unified.c \
 	linux/user.c \
 	$(NULL)
 liblinux_la_CPPFLAGS = \

@@ -33,6 +33,16 @@ extern bool module_listed (const char *text, const char *module);
 /* What an initrd may hold besides. */
 extern const char *const ramdisk_optional[];
 
+/* Keep of st->drivers what is also in DRIVERS (NULL-ended, or NULL).
+ * Return 0, or -1 with an error reported.
+ */
+extern int ramdisk_keep_drivers (struct linux_state *st, char **drivers);
+/* What the newest kernel, which boots by default, can drive. */
+extern void
+ramdisk_note_capabilities (struct guest *gst, const struct initrd_kernel *k);
+/* Judge st->ukis; an error if there is no other kernel (unified.c). */
+extern int unified_plan (struct linux_state *st);
+
 /* Run the guest's own tool for RD and prove its work. */
 extern int ramdisk_rebuild (struct linux_state *st, struct ramdisk *rd);
 

@@ -25,9 +25,8 @@
 #include "state.h"
 #include "v2v-utils.h"
 
-/* Keep of st->drivers what is also in DRIVERS. */
-static int
-keep_drivers (struct linux_state *st, char **drivers)
+int
+ramdisk_keep_drivers (struct linux_state *st, char **drivers)
 {
   size_t i, j, n = 0;
 
@@ -139,8 +138,8 @@ schedule (struct linux_state *st, struct modindex *ix, const char *path,
   rd->plan = *plan;
   st->nr_ramdisks++;
 
-  if (plan->verdict != INITRD_APPEND)
-    return 0; /* to be rebuilt */
+  if (plan->verdict != INITRD_APPEND) /* to be rebuilt, with more in it */
+    return guest_reserve_change (gst, path, size, size + size / 3);
 
   total = plan->offset + plan->tail_size;
   whole = malloc (total + 1);
@@ -159,7 +158,7 @@ schedule (struct linux_state *st, struct modindex *ix, const char *path,
   }
   if (note_sha1 (st, rd, whole, total) == -1)
     return -1;
-  return guest_reserve (gst, path, total, 1);
+  return guest_reserve_change (gst, path, size, total);
 
 oom:
   free (image);
@@ -236,7 +235,7 @@ plan_one (struct linux_state *st, struct modindex *ix, const char *path,
     free (image);
     return -1;
   }
-  if (keep_drivers (st, plan.drivers) == -1) {
+  if (ramdisk_keep_drivers (st, plan.drivers) == -1) {
     initrd_plan_free (&plan);
     free (image);
     return -1;
@@ -282,9 +281,8 @@ has_driver (const struct initrd_kernel *k, const char *module)
          module_listed (k->modules_dep, module);
 }
 
-/* What the newest kernel, which boots by default, can drive. */
-static void
-note_capabilities (struct guest *gst, const struct initrd_kernel *k)
+void
+ramdisk_note_capabilities (struct guest *gst, const struct initrd_kernel *k)
 {
   gst->caps = (struct guest_capabilities){
     .virtio_net = has_driver (k, "virtio_net"),
@@ -312,7 +310,7 @@ ramdisk_plan (struct linux_state *st)
       return -1;
     }
     if (i == 0)
-      note_capabilities (gst, &ix.kernel);
+      ramdisk_note_capabilities (gst, &ix.kernel);
     if (k->nr_initrds == 0 &&
         !(module_listed (ix.kernel.modules_builtin, "virtio_blk") &&
           module_listed (ix.kernel.modules_builtin, "virtio_pci")) &&
@@ -328,7 +326,7 @@ ramdisk_plan (struct linux_state *st)
       }
     modindex_free (&ix);
   }
-  return 0;
+  return unified_plan (st);
 }
 
 int
@@ -373,4 +371,5 @@ ramdisk_free (struct linux_state *st)
   for (i = 0; st->drivers && st->drivers[i]; i++)
     free (st->drivers[i]);
   free (st->drivers);
+  guest_free_strings (st->ukis);
 }

@@ -28,6 +28,7 @@ struct conf_file {
   size_t size;
   char *target; /* new symbolic link; DATA is NULL */
   bool was;     /* there before */
+  size_t old_size;
   bool dirty, remove;
   int mode; /* if new */
   char *why;
@@ -51,6 +52,7 @@ struct linux_state {
 
   struct kernel *kernels; /* newest first */
   size_t nr_kernels;
+  char **ukis; /* .efi files that may be unified kernels, NULL-ended */
   struct ramdisk *ramdisks; /* to write */
   size_t nr_ramdisks;
   bool rebuild;       /* run the guest's own tool at the end */
@@ -107,6 +109,11 @@ extern enum initrd_edit_result
 devices_edit_initrd (struct linux_state *st, const char *image,
                      const char *path, const uint8_t *data, size_t size,
                      uint8_t **out, size_t *out_size);
+/* After devices_plan: would CMDLINE, which is in the file PATH and cannot be
+ * changed, have to be, because it names disks of the old machine?
+ */
+extern bool
+devices_renames (struct linux_state *st, const char *path, struct span cmdline);
 extern void devices_forget (struct linux_state *st);
 extern int ramdisk_find (struct linux_state *st);
 extern int ramdisk_plan (struct linux_state *st);

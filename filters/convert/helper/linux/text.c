@@ -126,6 +126,12 @@ span_starts (struct span s, const char *prefix)
   return s.n >= n && memcmp (s.p, prefix, n) == 0;
 }
 
+bool
+span_contains (struct span s, const char *what)
+{
+  return s.n && memmem (s.p, s.n, what, strlen (what)) != NULL;
+}
+
 struct span
 span_skip (struct span s, size_t n)
 {

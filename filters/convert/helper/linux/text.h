@@ -70,6 +70,7 @@ span_word (struct span *rest, struct span *space, struct span *word);
 
 extern bool span_is (struct span s, const char *str);
 extern bool span_starts (struct span s, const char *prefix);
+extern bool span_contains (struct span s, const char *what);
 extern struct span span_skip (struct span s, size_t n);
 extern struct span span_trim (struct span s);
 extern char *span_dup (struct span s);
