@@ -24,10 +24,12 @@ controls=yes
 guests=("$@")
 [ $# -gt 0 ] || read -r -a guests <<<"${V2V_TEST_GUESTS:-}"
 [ ${#guests[@]} -gt 0 ] || mapfile -t guests < <("$dir/guests/make-linux.sh" --list)
-usual=(--run 'state=$(timeout 240 systemctl is-system-running --wait); echo "$state"; systemctl --failed --no-legend; [ "$state" = running ]'
+usual=(--run 'state=$(timeout 600 systemctl is-system-running --wait); echo "$state"; systemctl --failed --no-legend; [ "$state" = running ]'
        --run 'findmnt --real; swapon --show')
 
-# boot FILE... -- OPTION...: boot.sh with the disks of a guest.
+# boot FILE... -- OPTION...: boot.sh with the disks of a guest.  One that must
+# boot has 15 minutes to show it: emulation on a busy machine was seen to
+# need more than the 400 s of boot.sh.
 boot ()
 {
     local disks=() first=$1; shift
@@ -74,7 +76,7 @@ for g in "${guests[@]}"; do
     fi
     if [ $controls = yes ]; then
         check "$g boots as it was (${options[*]})" \
-            boot "${disks[@]}" -- "${options[@]}" "${sound[@]}"
+            boot "${disks[@]}" -- "${options[@]}" --timeout 900 "${sound[@]}"
         check_fails "$g does not boot on virtio" \
             boot "${disks[@]}" -- "${options[@]}" --bus virtio --timeout 300
         [ -z "$copy" ] || rm -f "$copy"
@@ -121,7 +123,8 @@ for g in "${guests[@]}"; do
         python3 "$dir/guest-diff.py" compare "$tmp/doc/report.json" \
         "$tmp/before" "$tmp/after" "${expected[@]}"
     check "$g boots on virtio when converted" \
-        boot "${out[@]}" -- "${options[@]}" --bus virtio "${sound[@]}"
+        boot "${out[@]}" -- "${options[@]}" --bus virtio --timeout 900 \
+        "${sound[@]}"
     rm -f "${out[@]}"
 done
 done_testing

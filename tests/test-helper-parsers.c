@@ -359,6 +359,126 @@ test_identity (void **state)
             "unknown");
 }
 
+/* Every family of which the manual says that it is converted: what its
+ * release files say, and that it is no unknown one.
+ */
+static void
+test_families (void **state)
+{
+  static const struct {
+    const char *text, *distro;
+    int major, minor;
+    const char *osinfo;
+  } releases[] = {
+    { "PRETTY_NAME=\"Debian GNU/Linux trixie/sid\"\nID=debian\n", "debian", 0,
+      0, "unknown" },
+    { "NAME=\"Ubuntu\"\nVERSION_ID=\"24.04\"\nID=ubuntu\nID_LIKE=debian\n",
+      "ubuntu", 24, 4, "ubuntu24.04" },
+    { "NAME=\"Linux Mint\"\nID=linuxmint\nID_LIKE=\"ubuntu debian\"\n"
+      "VERSION_ID=\"21.3\"\n",
+      "linuxmint", 21, 3, "unknown" },
+    { "NAME=\"LMDE\"\nVERSION_ID=\"6\"\nID=linuxmint\nID_LIKE=debian\n",
+      "linuxmint", 6, 0, "unknown" },
+    { "NAME=\"Kali GNU/Linux\"\nVERSION_ID=\"2024.2\"\nID=kali\n"
+      "ID_LIKE=debian\n",
+      "kalilinux", 2024, 2, "unknown" },
+    { "NAME=\"Red Hat Enterprise Linux\"\nID=\"rhel\"\nID_LIKE=\"fedora\"\n"
+      "VERSION_ID=\"8.10\"\n",
+      "rhel", 8, 10, "rhel8.10" },
+    { "NAME=\"CentOS Linux\"\nID=\"centos\"\nVERSION_ID=\"8\"\n", "centos", 8,
+      0, "centos8" },
+    { "NAME=\"Rocky Linux\"\nID=\"rocky\"\nVERSION_ID=\"9.4\"\n", "rocky", 9, 4,
+      "rocky9" },
+    { "NAME=\"AlmaLinux\"\nID=\"almalinux\"\nVERSION_ID=\"9.4\"\n", "almalinux",
+      9, 4, "almalinux9" },
+    { "NAME=\"Oracle Linux Server\"\nID=\"ol\"\nID_LIKE=\"fedora\"\n"
+      "VERSION_ID=\"9.4\"\n",
+      "oraclelinux", 9, 4, "ol9.4" },
+    { "NAME=\"EuroLinux\"\nID=\"eurolinux\"\nVERSION_ID=\"8.8\"\n", "eurolinux",
+      8, 8, "eurolinux8" },
+    { "NAME=\"Fedora Linux\"\nID=fedora\nVERSION_ID=40\n", "fedora", 40, 0,
+      "fedora40" },
+    { "NAME=\"Amazon Linux AMI\"\nID=\"amzn\"\nVERSION_ID=\"2018.03\"\n",
+      "amazonlinux", 2018, 3, "unknown" },
+    { "NAME=\"Amazon Linux\"\nID=\"amzn\"\nID_LIKE=\"fedora\"\n"
+      "VERSION_ID=\"2023\"\n",
+      "amazonlinux", 2023, 0, "unknown" },
+    { "NAME=\"openEuler\"\nID=\"openEuler\"\nVERSION_ID=\"22.03\"\n",
+      "openeuler", 22, 3, "unknown" },
+    { "NAME=\"Anolis OS\"\nID=\"anolis\"\nVERSION_ID=\"8.8\"\n", "anolis", 8, 8,
+      "unknown" },
+    { "NAME=\"Kylin Linux Advanced Server\"\nID=\"kylin\"\n"
+      "VERSION_ID=\"V10\"\n",
+      "kylin", 10, 0, "unknown" },
+    { "NAME=\"NeoKylin Linux Server\"\nID=\"neokylin\"\n"
+      "VERSION_ID=\"V7Update6\"\n",
+      "neokylin", 7, 0, "unknown" },
+    { "NAME=\"SLES\"\nID=\"sles\"\nID_LIKE=\"suse\"\nVERSION_ID=\"12.5\"\n",
+      "sles", 12, 5, "sles12sp5" },
+    { "NAME=\"SLES_SAP\"\nID=\"sles_sap\"\nVERSION_ID=\"15.5\"\n", "sles", 15,
+      5, "sles15sp5" },
+    { "NAME=\"SLED\"\nID=\"sled\"\nVERSION_ID=\"15\"\n", "sles", 15, 0,
+      "sled15" },
+    { "NAME=\"openSUSE Leap\"\nID=\"opensuse-leap\"\nVERSION_ID=\"15.6\"\n",
+      "opensuse", 15, 6, "opensuse15.6" },
+    { "NAME=\"openSUSE Tumbleweed\"\nID=\"opensuse-tumbleweed\"\n"
+      "VERSION_ID=\"20240912\"\n",
+      "opensuse", 20240912, 0, "opensusetumbleweed" },
+    { "NAME=\"Arch Linux\"\nID=arch\nBUILD_ID=rolling\n", "archlinux", 0, 0,
+      "archlinux" },
+    { "NAME=\"ALT Server\"\nVERSION=\"10.1\"\nID=altlinux\n"
+      "VERSION_ID=10.1\n",
+      "altlinux", 10, 1, "alt.p10" },
+    { "NAME=\"Alpine Linux\"\nID=alpine\nVERSION_ID=3.20.3\n", "alpinelinux", 3,
+      20, "alpinelinux3.20" },
+  };
+  static const struct {
+    enum identity_file file;
+    const char *text, *distro;
+    int major, minor;
+    const char *osinfo;
+  } old[] = {
+    { IDENTITY_REDHAT_RELEASE, "Fedora release 14 (Laughlin)\n", "fedora", 14,
+      0, "fedora14" },
+    { IDENTITY_REDHAT_RELEASE, "Scientific Linux release 6.4 (Carbon)\n",
+      "scientificlinux", 6, 4, "scientificlinux6.4" },
+    { IDENTITY_REDHAT_RELEASE,
+      "Enterprise Linux Enterprise Linux Server release 5.8 (Carthage)\n",
+      "oraclelinux", 5, 8, "ol5.8" },
+    { IDENTITY_REDHAT_RELEASE, "NeoKylin Linux Server release V6\n", "neokylin",
+      6, 0, "unknown" },
+    { IDENTITY_REDHAT_RELEASE, "Somebody's Linux release 7.2\n", "redhat-based",
+      7, 2, "unknown" },
+    { IDENTITY_SUSE_RELEASE,
+      "openSUSE 11.4 (x86_64)\nVERSION = 11.4\nCODENAME = Celadon\n",
+      "opensuse", 11, 4, "opensuse11.4" },
+    { IDENTITY_LSB_RELEASE,
+      "DISTRIB_ID=LinuxMint\nDISTRIB_RELEASE=13\nDISTRIB_CODENAME=maya\n",
+      "linuxmint", 13, 0, "unknown" },
+    { IDENTITY_ALT_RELEASE, "ALT Linux 6.0.0 Centaurus (Kornet)\n", "altlinux",
+      6, 0, "alt.p6" },
+    { IDENTITY_ALPINE_RELEASE, "3.2.3\n", "alpinelinux", 3, 2,
+      "alpinelinux3.2" },
+    { IDENTITY_ARCH_RELEASE, "", "archlinux", 0, 0, "archlinux" },
+  };
+  size_t i;
+
+  (void)state;
+  for (i = 0; i < sizeof releases / sizeof releases[0]; ++i) {
+    identify (OS (releases[i].text), releases[i].distro, releases[i].major,
+              releases[i].minor, releases[i].osinfo);
+    assert_true (identity_is_family (releases[i].distro));
+  }
+  for (i = 0; i < sizeof old / sizeof old[0]; ++i) {
+    identify (old[i].file, old[i].text, 0, NULL, old[i].distro, old[i].major,
+              old[i].minor, old[i].osinfo);
+    assert_true (identity_is_family (old[i].distro));
+  }
+  assert_false (identity_is_family ("gentoo"));
+  assert_false (identity_is_family ("nobody-knows"));
+  assert_false (identity_is_family ("unknown"));
+}
+
 static void
 test_arch (void **state)
 {
@@ -513,6 +633,7 @@ main (void)
     cmocka_unit_test (test_names),          cmocka_unit_test (test_resolve),
     cmocka_unit_test (test_resolve_tables), cmocka_unit_test (test_table_end),
     cmocka_unit_test (test_fstab),          cmocka_unit_test (test_identity),
+    cmocka_unit_test (test_families),
     cmocka_unit_test (test_arch),           cmocka_unit_test (test_keys),
     cmocka_unit_test (test_kernel),
   };

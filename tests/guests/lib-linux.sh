@@ -4,13 +4,17 @@
 
 console="console=tty0 console=ttyS0,115200n8"
 
-# begin: unpacks the tree, names it, sets $root.
+# begin: unpacks the tree, names it, sets $root.  Emulated on a busy machine,
+# a disk may need more than systemd's 90 s to appear.
 begin ()
 {
     workdir
     root=$work/root
     unpack "$base" "$root"
     configure_root "$root" "$name"
+    mkdir -p "$root/etc/systemd/system.conf.d"
+    printf '[Manager]\nDefaultTimeoutStartSec=10min\n' \
+        >"$root/etc/systemd/system.conf.d/slow.conf"
     [ ! -e "$root/etc/default/grub" ] || {
         set_grub_default "$root" GRUB_TIMEOUT 1
         set_grub_default "$root" GRUB_CMDLINE_LINUX_DEFAULT '""'

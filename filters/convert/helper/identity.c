@@ -63,9 +63,11 @@ static const struct {
   { "opensuse", "opensuse", "opensuse", 'm' },
   { "opensuse-leap", "opensuse", "opensuse", 'm' },
   { "opensuse-tumbleweed", "opensuse", "opensusetumbleweed", '-' },
+  { "opensuse-slowroll", "opensuse", NULL, '-' },
   { "arch", "archlinux", "archlinux", '-' },
   { "altlinux", "altlinux", "alt.p", 'M' },
   { "alpine", "alpinelinux", "alpinelinux", 'm' },
+  { "redhat-based", "redhat-based", NULL, '-' },
   { "gentoo", "gentoo", "gentoo", '-' },
 };
 
@@ -113,15 +115,21 @@ first_line (const char *text)
   return strndup (text, n);
 }
 
-/* The first "N" or "N.M" in TEXT that begins a word. */
+/* The first "N" or "N.M" in TEXT that begins a word, or follows the "V" that
+ * does ("V10", Kylin).
+ */
 static void
 version (const char *text, int *major, int *minor)
 {
   const char *p;
 
-  for (p = text; *p != '\0' && *p != '\n'; ++p)
+  for (p = text; *p != '\0' && *p != '\n'; ++p) {
+    const char *word = p;
+
+    if (p > text && (p[-1] == 'V' || p[-1] == 'v'))
+      word--;
     if (isdigit ((unsigned char)*p) &&
-        (p == text || !isalnum ((unsigned char)p[-1]))) {
+        (word == text || !isalnum ((unsigned char)word[-1]))) {
       long a, b = 0;
       char *end;
 
@@ -134,6 +142,7 @@ version (const char *text, int *major, int *minor)
       }
       return;
     }
+  }
 }
 
 static const char *
@@ -300,6 +309,18 @@ identity_parse (const char *const t[IDENTITY_NR_FILES], struct identity *id)
     return -1;
   }
   return 0;
+}
+
+bool
+identity_is_family (const char *distro)
+{
+  size_t i;
+
+  for (i = 0; i < V2V_ARRAY_SIZE (known); ++i)
+    if (strcmp (known[i].distro, distro) == 0)
+      /* Known to libosinfo, but nobody tried one. */
+      return strcmp (distro, "gentoo") != 0;
+  return false;
 }
 
 void

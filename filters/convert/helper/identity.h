@@ -7,6 +7,8 @@
 #ifndef V2V_IDENTITY_H
 #define V2V_IDENTITY_H
 
+#include <stdbool.h>
+
 /* The files, in this order; see identity_files. */
 enum identity_file {
   IDENTITY_OS_RELEASE,
@@ -39,6 +41,11 @@ struct identity {
 extern int identity_parse (const char *const texts[IDENTITY_NR_FILES],
                            struct identity *id);
 extern void identity_free (struct identity *id);
+
+/* Is DISTRO, as in struct identity, of a family that the conversion was
+ * written for?  Others are converted, too, but the user is told.
+ */
+extern bool identity_is_family (const char *distro);
 
 /* Value of KEY in shell-like "KEY=value" text, quotes removed; allocated,
  * or NULL.

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "identity.h"
 #include "linux.h"
 #include "state.h"
 #include "v2v-utils.h"
@@ -30,40 +31,6 @@ static const struct {
   { "agent", agent_plan },         { "user", user_plan },
   { "firstboot", firstboot_plan },
 };
-
-static const char *const families[] = { "debian",
-                                        "ubuntu",
-                                        "linuxmint",
-                                        "kalilinux",
-                                        "kali",
-                                        "rhel",
-                                        "centos",
-                                        "rocky",
-                                        "almalinux",
-                                        "fedora",
-                                        "oraclelinux",
-                                        "ol",
-                                        "scientificlinux",
-                                        "redhat-based",
-                                        "circle",
-                                        "amzn",
-                                        "amazonlinux",
-                                        "openeuler",
-                                        "anolis",
-                                        "kylin",
-                                        "neokylin",
-                                        "sles",
-                                        "sled",
-                                        "opensuse",
-                                        "suse-based",
-                                        "opensuse-leap",
-                                        "opensuse-tumbleweed",
-                                        "archlinux",
-                                        "arch",
-                                        "altlinux",
-                                        "alpinelinux",
-                                        "alpine",
-                                        NULL };
 
 static bool
 is_boolean (const char *v)
@@ -115,7 +82,7 @@ linux_plan (struct guest *gst, const struct linux_options *opts)
   gst->state = st;
   if (check_options (st) == -1)
     return -1;
-  if (!linux_distro_is (st, families))
+  if (!gst->distro || !identity_is_family (gst->distro))
     report_warning (gst->report, "family-unknown",
                     "%s was not tried before; it is converted as any Linux "
                     "whose kernel and initrd are understood",
