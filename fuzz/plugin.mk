@@ -9,9 +9,7 @@ TESTS += $(plugin_fuzzers)
 # Compiled once, with the sanitizers.
 check_LTLIBRARIES = libfuzzplugin.la
 libfuzzplugin_la_SOURCES = \
-	../common/vm/members.c \
-	../common/vm/vm.c \
-	../common/vm/vm-json.c \
+	$(vm_sources) \
 	$(v2v_parsers) \
 	../plugins/v2v/digest.c \
 	../plugins/v2v/manifest.c
