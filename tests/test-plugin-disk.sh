@@ -92,6 +92,32 @@ check_fails "an unknown export is refused" \
     timeout 60 "$V2V_BUILDDIR/run" nbdkit -U - v2v a.raw \
     --run 'nbdinfo "nbd+unix:///disk1?socket=$unixsocket"'
 
+# Under filters of ours that open the plugin by themselves: each export stays
+# what it is, also when another one is open and was written to.
+truncate -s 20M seven.raw
+qemu-io -f raw -c 'write -P 7 0 20M' seven.raw >/dev/null
+cat > exports.py <<'PY'
+a = h
+b = nbd.NBD()
+a.connect_uri('nbd+unix:///disk0?socket=' + sock)
+b.connect_uri('nbd+unix:///disk1?socket=' + sock)
+want = open('a.raw', 'rb').read()
+assert b.pread(1 << 20, 0) == b'\x07' * (1 << 20)
+assert a.pread(1 << 20, 0) == want[:1 << 20]
+if not a.is_read_only():
+    a.pwrite(b'\xff' * 65536, 65536)
+    assert a.pread(65536, 65536) == b'\xff' * 65536
+assert b.pread(1 << 20, 0) == b'\x07' * (1 << 20)
+assert a.pread(1 << 20, 1 << 20) == want[1 << 20:2 << 20]
+PY
+under () {
+    timeout 60 "$V2V_BUILDDIR/run" nbdkit -U - --filter=$1 v2v a.qcow2 seven.raw \
+        --run '"$PYTHON_NBD" -m nbd -c "sock = \"$unixsocket\"" -c "$(cat exports.py)"'
+}
+for f in v2v-cow-cache v2v-readahead; do
+    check "two exports at once under $f" under $f
+done
+
 # Extents come through, from a file and from the child.
 extents () {
     timeout 60 "$V2V_BUILDDIR/run" nbdkit -U - v2v "$1" \

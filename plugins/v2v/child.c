@@ -311,7 +311,8 @@ child_connect (struct child *c, unsigned i, unsigned bad, unsigned *generation,
   int fd;
 
   *error = NULL;
-  if (c->generation == 0 || c->generation == bad || c->socks[i] == -1)
+  if (!process_started (&c->process) || c->generation == bad ||
+      c->socks[i] == -1)
     if (restart (c, error) == -1)
       return -1;
   fd = c->socks[i];
@@ -331,15 +332,14 @@ child_works (struct child *c)
 }
 
 bool
-child_upstream_lost (struct child *c)
+child_upstream_replaced (struct child *c)
 {
   ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&c->lock);
 
   if (c->upstream == NULL)
     return false;
   ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&c->upstream->lock);
-  return c->upstream->generation != c->upstream_generation ||
-         process_ended (&c->upstream->process);
+  return c->upstream->generation != c->upstream_generation;
 }
 
 char *

@@ -51,7 +51,7 @@ extern void child_works (struct child *c);
  * The caller frees.
  */
 extern char *child_last_words (struct child *c);
-/* It stands on a child that has gone: an error that it reports may be that. */
-extern bool child_upstream_lost (struct child *c);
+/* It stands on a child that was replaced since. */
+extern bool child_upstream_replaced (struct child *c);
 
 #endif /* V2V_CHILD_H */

@@ -158,6 +158,8 @@ make_daemon (struct disk *d)
     snprintf (export, sizeof export, "%zu", i);
     if (add_remote (d, remote_new_child (d->child, i, export)) == -1)
       return -1;
+    if (d->server)
+      remote_set_upstream (d->remotes[i], d->server->remotes[0]);
   }
   return 0;
 }

@@ -384,16 +384,11 @@ process_start (struct process *proc, int listen_fd)
 }
 
 bool
-process_ended (struct process *proc)
+process_started (struct process *proc)
 {
   ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&sup.lock);
-  struct pollfd p = { .fd = proc->err_fd };
 
-  /* Standard error is closed before any connection is: descriptors are
-   * closed in their order.
-   */
-  return proc->pid == 0 || proc->err_fd == -1 ||
-         (poll (&p, 1, 0) == 1 && (p.revents & POLLHUP));
+  return proc->pid > 0;
 }
 
 char *

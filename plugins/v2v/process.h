@@ -55,8 +55,8 @@ extern void process_remove (struct process *p);
 extern int process_start (struct process *p, int listen_fd);
 /* Kill it, if it runs. */
 extern void process_end (struct process *p);
-/* It does not run, or not any more. */
-extern bool process_ended (struct process *p);
+/* It was started, and not ended by us since. */
+extern bool process_started (struct process *p);
 /* The last line that it printed; "" if none.  The caller frees. */
 extern char *process_last_words (struct process *p);
 

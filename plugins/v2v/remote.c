@@ -13,7 +13,7 @@
  * Connection lost: workers come back with an error while the handle is dead.
  * Whoever is first takes the lock for writing, replaces the handle, and all
  * repeat their command.  An error that the server itself reports is final,
- * unless the server has lost the one on which it stands.
+ * unless the server has lost the one on which it stands (its upstream).
  *
  * Server that hangs: whoever has waited longer than the limit shuts the
  * socket down, which makes of it a connection that is lost.  The buffers of
@@ -53,6 +53,7 @@ struct remote {
   struct child *child; /* or NULL */
   unsigned index;
   char *export, *uri;
+  struct remote *upstream; /* or NULL */
   int wake;
   atomic_bool stop;
 
@@ -338,6 +339,12 @@ remote_new_uri (const char *uri)
 }
 
 void
+remote_set_upstream (struct remote *r, struct remote *upstream)
+{
+  r->upstream = upstream;
+}
+
+void
 remote_free (struct remote *r)
 {
   if (r == NULL)
@@ -414,6 +421,21 @@ wait_done (struct remote *r, struct command *c)
   return true;
 }
 
+/* The server has reported an error: is it because it lost the one on which it
+ * stands?  Asked over the other connection to that, which replaces it if it
+ * has gone.  LOCK held for reading.
+ */
+static bool
+upstream_lost (struct remote *r)
+{
+  char byte;
+
+  if (r->upstream == NULL)
+    return false;
+  remote_pread (r->upstream, &byte, 1, 0);
+  return child_upstream_replaced (r->child);
+}
+
 /* Wait for the command that was issued (COOKIE = -1: it was not), drop the
  * lock.  Returns 0; -1 and errno; or, if the connection was lost, how many
  * attempts that counts for.
@@ -434,7 +456,7 @@ finish (struct remote *r, int64_t cookie, struct command *c)
   lost = c->err &&
          (nbd_aio_is_dead (r->nbd) || nbd_aio_is_closed (r->nbd) ||
           c->err == ENOTCONN || c->err == ECONNRESET || c->err == EPIPE ||
-          c->err == ESHUTDOWN || (r->child && child_upstream_lost (r->child)));
+          c->err == ESHUTDOWN || upstream_lost (r));
   pthread_rwlock_unlock (&r->lock);
   if (c->err == 0)
     return 0;

@@ -21,6 +21,10 @@ extern struct remote *
 remote_new_child (struct child *child, unsigned index, const char *export);
 /* A server that runs already. */
 extern struct remote *remote_new_uri (const char *uri);
+/* The server of R stands on the one of UPSTREAM, which is freed later: errors
+ * of R are final only if that still is the one which it had.
+ */
+extern void remote_set_upstream (struct remote *r, struct remote *upstream);
 extern void remote_free (struct remote *r);
 /* Close the connection until the next use.  Afterwards there is no thread of
  * ours, so that the process may fork.
