@@ -268,11 +268,23 @@ outputs_plan (struct outputs *out, const struct session *h,
 int
 outputs_create (struct disk *d, const struct session *h)
 {
+  struct stat st;
   int fd, r;
 
   if (h->opt.pool) {
     r = pool_create (h, d->path, d->size);
     d->created = r == 0;
+    /* It was not there before (check_free): so it is the one that libvirt
+     * made, unless that is on another host with such a directory, where
+     * the volume would stay empty.
+     */
+    if (r == 0 && (lstat (d->path, &st) == -1 || !S_ISREG (st.st_mode))) {
+      show_error ("pool",
+                  "libvirt made the volume, but not as %s of this host: run "
+                  "this on libvirt's host",
+                  d->path);
+      r = EXIT_OUTPUT;
+    }
     return r;
   }
   /* What an interrupted run left; never through a symbolic link. */

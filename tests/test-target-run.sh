@@ -16,7 +16,7 @@ ln -s "$made" "$tmp/it's a guest.img"
 mkdir "$tmp/out"
 check "convert and copy to qcow2" \
       v2v-copy -f qcow2 "$tmp/it's a guest.img" "$tmp/out"
-check "NAME.sh boots it" "$dir/boot.sh" --script --timeout 600 \
+check "NAME.sh boots it" "$dir/boot.sh" --script --timeout 1200 \
       --run 'state=$(timeout 240 systemctl is-system-running --wait); echo "$state"; systemctl --failed --no-legend; [ "$state" = running ]' \
       --run 'lsblk -no NAME,TYPE; [ -b /dev/vda ]' \
       "$tmp/out/it's a guest.sh"

@@ -55,7 +55,7 @@ check "libvirt: secure boot, and the keys" \
 # The machine.  Its firmware refuses what no enrolled key signed, and
 # variables of another firmware build.
 check "boots with secure boot on, and finds its TPM" \
-      "$dir/boot.sh" --script --timeout 600 \
+      "$dir/boot.sh" --script --timeout 1200 \
       --run 'state=$(timeout 240 systemctl is-system-running --wait); echo "$state"; systemctl --failed --no-legend; [ "$state" = running ]' \
       --run 'od -An -tu1 /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c | tee /dev/stderr | grep -q " 1$"' \
       --run 'dmesg | grep -i "secure boot enabled"' \

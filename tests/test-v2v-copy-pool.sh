@@ -198,6 +198,21 @@ os.execvp(sys.argv[1], sys.argv[1:])' v2v-copy --no-convert \
     check "SIG$sig ends it" [ $? = 130 ]
     nothing_left "SIG$sig"
 done
+# Another host's libvirt, whose pool has a path that exists here, too.
+mkdir "$tmp/other"
+cat >"$tmp/other/virsh" <<'END'
+#!/bin/bash
+case " $* " in *" vol-create "*|*" vol-delete "*) echo "$*" >>"$OTHER"; exit 0 ;; esac
+exec /usr/bin/virsh "$@"
+END
+chmod +x "$tmp/other/virsh"
+elsewhere () ( export PATH=$tmp/other:$PATH OTHER=$tmp/asked; only )
+check "the pool of another host" status 5 elsewhere
+check "the pool of another host: it says so" says "on libvirt's host"
+check "the pool of another host: the volume is removed there" \
+      grep -qF 'vol-delete' "$tmp/asked"
+nothing_left "the pool of another host"
+
 check "no such pool" status 5 v2v-copy "$src" pool:nix
 check "no such pool: it says where they are listed" says "virsh pool-list"
 check "no such libvirt" status 5 v2v-copy --connect qemu+unix:///nix "$src" \

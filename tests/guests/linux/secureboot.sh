@@ -9,6 +9,9 @@ guest ()
 {
     local esp=$work/esp
     begin
+    # Only the package of an unsigned GRUB makes this file.
+    printf 'GRUB_TIMEOUT=1\nGRUB_CMDLINE_LINUX="%s"\n' "$console" \
+        >"$root/etc/default/grub"
     cat >"$root/etc/fstab" <<END
 /dev/sda2	/	ext4	errors=remount-ro	0	1
 /dev/sda1	/boot/efi	vfat	umask=0077	0	1

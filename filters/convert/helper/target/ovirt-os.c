@@ -43,6 +43,15 @@ windows_client (const struct target_facts *f)
   return !has (f->product_name, "server");
 }
 
+static void
+warn_older (const struct model *m, const char *what)
+{
+  model_warn (m, "target-os",
+              "oVirt has no id for this version of %s: the nearest older one "
+              "is used.",
+              what);
+}
+
 static struct ovirt_os
 windows_os (const struct model *m, bool x64)
 {
@@ -90,9 +99,7 @@ windows_os (const struct model *m, bool x64)
     for (i = 0; f->osinfo && i < V2V_ARRAY_SIZE (nt10); ++i)
       if (strcmp (f->osinfo, nt10[i].osinfo) == 0)
         return nt10[i].os;
-    model_warn (m, "target-os",
-                "oVirt has no id for this version of "
-                "Windows: the nearest older one is used.");
+    warn_older (m, "Windows");
     return client ? (struct ovirt_os){ "windows_11", 36 }
                   : (struct ovirt_os){ "windows_2022", 37 };
   default:
@@ -126,6 +133,13 @@ linux_os (const struct model *m, bool x64, bool ppc, bool s390x)
       return (struct ovirt_os){ "rhel_7_ppc64", 1006 };
     if (major == 7 && s390x)
       return (struct ovirt_os){ "rhel_7_s390x", 2003 };
+    if (major == 8 && x64)
+      return (struct ovirt_os){ "rhel_8x64", 30 };
+    if (major >= 9 && x64) {
+      if (major > 9)
+        warn_older (m, "Linux");
+      return (struct ovirt_os){ "rhel_9x64", 34 };
+    }
   }
   if ((strcmp (d, "sles") == 0 || strcmp (d, "sled") == 0 ||
        strcmp (d, "suse-based") == 0) &&
@@ -194,11 +208,11 @@ ovirt_cim_os (int ovirt)
     { 11, 105 },  { 12, 105 },  { 17, 103 },  { 20, 114 },  { 21, 115 },
     { 23, 113 },  { 25, 116 },  { 26, 120 },  { 27, 121 },  { 29, 117 },
     { 31, 122 },  { 7, 79 },    { 8, 79 },    { 18, 79 },   { 13, 80 },
-    { 14, 80 },   { 19, 80 },   { 24, 80 },   { 1003, 80 }, { 1006, 80 },
-    { 1007, 80 }, { 2003, 80 }, { 1193, 83 }, { 1004, 83 }, { 2004, 83 },
-    { 1300, 96 }, { 1252, 94 }, { 1253, 94 }, { 1254, 94 }, { 1255, 94 },
-    { 1256, 94 }, { 1005, 94 }, { 2005, 94 }, { 5, 36 },    { 1002, 36 },
-    { 2002, 36 },
+    { 14, 80 },   { 19, 80 },   { 24, 80 },   { 30, 80 },   { 34, 80 },
+    { 1003, 80 }, { 1006, 80 }, { 1007, 80 }, { 2003, 80 }, { 1193, 83 },
+    { 1004, 83 }, { 2004, 83 }, { 1300, 96 }, { 1252, 94 }, { 1253, 94 },
+    { 1254, 94 }, { 1255, 94 }, { 1256, 94 }, { 1005, 94 }, { 2005, 94 },
+    { 5, 36 },    { 1002, 36 }, { 2002, 36 },
   };
   size_t i;
 
