@@ -127,7 +127,8 @@ judge (struct linux_state *st, const char *path, char **why)
   if (!uki_parse ((const uint8_t *)image, size, &uki))
     return 0;
   kver = version_of (&uki);
-  report_fact (st->gst->report, "kernels", kver ? kver : path, path);
+  report_fact (st->gst->report, "unified_kernels", path,
+               kver ? kver : "unknown");
   if (kver)
     r = boots (st, path, &uki, kver, why);
   else {
