@@ -33,4 +33,8 @@ test_readahead_engine_tsan_CFLAGS = $(TSAN_CFLAGS) -pthread
 test_readahead_engine_tsan_LDFLAGS = -pthread
 test_readahead_engine_tsan_LDADD = $(CMOCKA_LIBS)
 
-TESTS += test-readahead-models.sh test-readahead-filter.sh
+TESTS += \
+	test-readahead-exports.sh \
+	test-readahead-filter.sh \
+	test-readahead-models.sh \
+	$(NULL)
