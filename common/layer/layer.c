@@ -92,13 +92,15 @@ layer_open (nbdkit_backend *backend, const char *name)
 {
   nbdkit_next *next;
 
-  if (v2v_source_next_export)
-    v2v_source_next_export (name);
+  if (v2v_source_thread_export)
+    v2v_source_thread_export (name);
   next = nbdkit_next_context_open (backend, 1, name, 1);
   if (next != NULL && next->prepare (next) == -1) {
     nbdkit_next_context_close (next);
     next = NULL;
   }
+  if (v2v_source_thread_export)
+    v2v_source_thread_export (NULL);
   return next;
 }
 

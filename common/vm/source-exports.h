@@ -16,12 +16,14 @@
 #define V2V_SOURCE_LINKAGE __attribute__ ((visibility ("default")))
 #endif
 
-/* Call just before opening a context on the plugin, in the same thread:
- * that open gets the export NAME.  Before nbdkit 1.43.9 a context that a
- * filter opens by itself does not tell the export's name; any other open
- * is told by nbdkit.
+/* From now on, whatever opens the plugin in this thread gets the export
+ * NAME; with NULL, the one that nbdkit tells, as in the beginning.  Before
+ * nbdkit 1.43.9 a context that a filter opens by itself does not tell the
+ * export's name, nor does one that a filter opens anew (nbdkit-retry-filter)
+ * in a thread that is not the connection's.  NAME is copied; a thread that
+ * ends calls it with NULL first.
  */
-extern void v2v_source_next_export (const char *name) V2V_SOURCE_LINKAGE;
+extern void v2v_source_thread_export (const char *name) V2V_SOURCE_LINKAGE;
 
 /* The names of the exports, NULL-terminated: the disks in their order,
  * then documents, whose names begin with "v2v/".  Valid from .get_ready

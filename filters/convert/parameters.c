@@ -407,7 +407,7 @@ convert_get_ready (int thread_model)
     return -1;
   }
 #ifndef SHARED_CONTEXT_HAS_EXPORT_NAME
-  if (v2v_source_next_export)
+  if (v2v_source_thread_export)
     return 0;
   for (i = 0; i < convert_parameters.nr_disks; ++i) {
     if (*convert_parameters.disks[i]) {

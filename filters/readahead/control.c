@@ -193,6 +193,16 @@ ra_trial (struct readahead *ra, uint64_t count, int64_t now)
 }
 
 void
+ra_trial_again (struct readahead *ra)
+{
+  struct trial *t = &ra->trial;
+
+  t->fetches = ra->stats.fetches;
+  if (t->state == TRIAL_WITH)
+    t->state = TRIAL_WARM_UP;
+}
+
+void
 ra_account_waste (struct readahead *ra, uint64_t fetched, uint64_t wasted)
 {
   size_t i;

@@ -115,7 +115,7 @@ struct readahead {
   int64_t slow_ns;    /* latency beyond 1 ns per byte, low average */
   int64_t latency_ns; /* of a fetch, average */
 
-  unsigned errors; /* in a row */
+  unsigned errors; /* of lanes, in a row */
   int64_t pause_until;
 
   /* How many lanes may work.  base_rate was measured with fewer. */
@@ -152,6 +152,8 @@ extern void
 ra_control_concurrency (struct readahead *ra, uint64_t bytes, int64_t now);
 /* COUNT bytes of a sequential stream are read: may it be read ahead? */
 extern bool ra_trial (struct readahead *ra, uint64_t count, int64_t now);
+/* What was measured with readahead says nothing: do that anew. */
+extern void ra_trial_again (struct readahead *ra);
 extern void
 ra_account_waste (struct readahead *ra, uint64_t fetched, uint64_t wasted);
 

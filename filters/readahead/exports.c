@@ -133,14 +133,15 @@ choose_mode (const char *name, bool same)
   case NBDKIT_THREAD_MODEL_PARALLEL:
     return PARALLEL;
   case NBDKIT_THREAD_MODEL_SERIALIZE_REQUESTS:
-    if (source_knows_export (name))
-      return same ? OWN : LOCKED;
-    warn_passive ("under the serialize_requests thread model it can only "
-                  "read ahead of the default export; nbdkit >= 1.44 has "
-                  "no such limit");
-    return PASSIVE;
   case NBDKIT_THREAD_MODEL_SERIALIZE_ALL_REQUESTS:
-    return LOCKED;
+    if (!source_knows_export (name)) {
+      warn_passive ("where requests are serialized, this nbdkit can only read "
+                    "ahead of the default export; 1.44 and later can of all");
+      return PASSIVE;
+    }
+    return same && thread_model == NBDKIT_THREAD_MODEL_SERIALIZE_REQUESTS
+             ? OWN
+             : LOCKED;
   default:
     warn_passive ("the serialize_connections thread model allows nothing "
                   "else");

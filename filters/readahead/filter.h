@@ -13,20 +13,22 @@
  * OWN (serialize_requests).  One request at a time per context.  Each
  * fetch thread opens a context of its own, when it first fetches.  Not
  * possible if the plugin says that its connections may differ
- * (can_multi_conn), and not for a named export on nbdkit < 1.43.9, where
- * such a context would not know its name and might show another disk
- * (unless the plugin is ours: source-exports.h).
+ * (can_multi_conn).
  *
- * LOCKED (serialize_all_requests; or serialize_requests with the default
- * export and without multi-conn).  One fetch thread borrows the context
- * of a connection.  A mutex makes its calls and the connection's exclude
+ * LOCKED (serialize_all_requests; or serialize_requests without
+ * multi-conn).  One fetch thread borrows the context of a connection.  A mutex makes its calls and the connection's exclude
  * each other: one for the whole server, or one per connection.  This is
  * why all callbacks are defined in filter.c: one that is not would bypass
  * the mutex.  Under serialize_all_requests it is also why the layer below
  * is opened, finalized and closed by us rather than by the server, which
  * would do so without the mutex.
  *
- * PASSIVE.  Everything is passed on.
+ * PASSIVE.  Everything is passed on: under serialize_connections; and for a
+ * named export where requests are serialized, on nbdkit < 1.43.9.  There a
+ * context that one of our threads opens does not know the export's name, and
+ * neither does the one that nbdkit-retry-filter opens anew, in our thread,
+ * in place of a connection's.  It would show another disk (or crash: file
+ * dir=...).  Our own plugin is told the name (source-exports.h).
  *
  * Locks, in this order: call lock (the server's, or a handle's), around
  * calls of the layer below; the table's in exports.c; export.lock.  The
@@ -152,7 +154,7 @@ extern const struct readahead_source_ops source_ops_no_extents;
 extern void
 source_offer (struct export *x, struct handle *h, nbdkit_next *next);
 extern void source_withdraw (struct export *x, struct handle *h);
-/* Could a context that is opened for a fetch thread know that it is for the
+/* Would a context that is opened in a fetch thread know that it is for the
  * export NAME?
  */
 extern bool source_knows_export (const char *name);

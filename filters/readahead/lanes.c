@@ -29,6 +29,10 @@ ra_drop_queue (struct readahead *ra)
   ra_wake_waiters (ra);
 }
 
+/* A lane's fetch failed.  What clients' own threads fetch does not count: if
+ * it fails the client tries again and is told, and that it succeeds does not
+ * mean that lanes' connections do.
+ */
 static void
 failed (struct readahead *ra, int err, int64_t now)
 {
@@ -91,11 +95,12 @@ ra_fetch (struct readahead *ra, struct seg *seg, unsigned lane,
   if (r == -1) {
     if (!seg->dead)
       segments_remove (&ra->segs, seg);
-    if (err != ECANCELED)
+    if (direct == NULL && err != ECANCELED)
       failed (ra, err, t1);
   }
   else {
-    ra->errors = 0;
+    if (direct == NULL)
+      ra->errors = 0;
     ra->stats.fetches++;
     ra->stats.fetched_bytes += len;
     ra_account_waste (ra, len, seg->dead ? len : 0);
@@ -127,6 +132,7 @@ query_map (struct readahead *ra, unsigned lane)
   uint64_t count = V2V_MIN (MAP_UNIT, ra->limit - offset);
   const struct extmap_range *z;
   struct stream *s;
+  int64_t now;
   int r, err = 0;
 
   ra->map_wanted = false;
@@ -146,8 +152,9 @@ query_map (struct readahead *ra, unsigned lane)
     }
   }
   s = streams_by_id (&ra->streams, ra->map_stream);
-  if (s && !ra->stop)
-    ra_schedule (ra, s, s->head, ra_now_ns ());
+  now = ra_now_ns ();
+  if (s && !ra->stop && ra_worth_it (ra, s, now))
+    ra_schedule (ra, s, s->head, now);
 }
 
 static void *

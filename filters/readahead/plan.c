@@ -242,26 +242,43 @@ next_fetch (struct readahead *ra, const struct stream *s, uint64_t *p,
   return false;
 }
 
+/* Choose the window of a new stream, or narrow one that is too wide. */
+static void
+choose_window (struct readahead *ra, struct stream *s)
+{
+  /* Four fetches.  One lane gains by longer fetches only; and its client may
+   * wait for it where the engine does not see that (the call lock of
+   * filter.c).
+   */
+  const uint64_t least = (ra->opts.connections == 1 ? 16 : 4) * s->avg;
+  uint64_t needed;
+
+  if (s->window == 0) {
+    /* The more it read in sequence without help (as in a trial, whose
+     * measurement must not be of the window's growing), the surer.
+     */
+    s->window = V2V_MAX (V2V_MAX (WINDOW_MIN, least), s->good);
+    s->grown_at = s->head;
+  }
+  else if (s->head - s->grown_at > 2 * s->window) {
+    /* Two windows without waiting. */
+    needed = (uint64_t)(4e-9 * s->rate * ra->latency_ns) + least;
+    if (s->window > needed && s->window > WINDOW_MIN)
+      s->window -= s->window / 8;
+    s->grown_at = s->head;
+  }
+}
+
 /* Queue what the stream will want, from P to the end of its window. */
 void
 ra_schedule (struct readahead *ra, struct stream *s, uint64_t p, int64_t now)
 {
   uint64_t len = ra_fetch_length (ra, s);
   uint64_t max = window_limit (ra, s, len, now);
-  uint64_t needed, end, e = 0;
+  uint64_t end, e = 0;
   bool hard = false;
 
-  if (s->window == 0) {
-    s->window = V2V_MAX (WINDOW_MIN, 4 * s->avg);
-    s->grown_at = s->head;
-  }
-  else if (s->head - s->grown_at > 2 * s->window) {
-    /* Two windows without waiting. */
-    needed = (uint64_t)(4e-9 * s->rate * ra->latency_ns) + 4 * s->avg;
-    if (s->window > needed && s->window > WINDOW_MIN)
-      s->window -= s->window / 8;
-    s->grown_at = s->head;
-  }
+  choose_window (ra, s);
   s->window = V2V_MIN (s->window, max);
 
   end = streams_clip (&ra->streams, s, s->head + s->window, now - 15 * IDLE_NS);

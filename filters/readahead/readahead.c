@@ -243,6 +243,7 @@ stop_caching (struct readahead *ra)
 {
   ra_message (ra, 'd', "the source does not cache; using buffers");
   ra->caching = false;
+  ra_trial_again (ra);
   while (ra->segs.nr > 0)
     segments_remove (&ra->segs, ra->segs.t[0]);
   ra_wake_waiters (ra);

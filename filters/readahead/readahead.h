@@ -137,7 +137,7 @@ struct readahead_stats {
   uint64_t hit_bytes;                  /* served from buffers */
   uint64_t zero_bytes;                 /* served from the map of zeroes */
   uint64_t wasted_bytes;               /* fetched and dropped unread */
-  uint64_t errors;                     /* failed fetches */
+  uint64_t errors;                     /* fetches that failed, by lanes */
   uint64_t held_bytes, max_held_bytes; /* memory of buffers */
   unsigned lanes;                      /* threads started */
   unsigned concurrency;                /* fetches allowed at a time now */

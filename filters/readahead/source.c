@@ -89,7 +89,7 @@ source_knows_export (const char *name)
   (void)name;
   return true;
 #else
-  return *name == '\0' || v2v_source_next_export != NULL;
+  return *name == '\0' || v2v_source_thread_export != NULL;
 #endif
 }
 
@@ -111,8 +111,6 @@ open_own (const struct export *x, struct own_context *own)
   nbdkit_next *next;
   ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&open_lock);
 
-  if (v2v_source_next_export)
-    v2v_source_next_export (x->name);
   next = nbdkit_next_context_open (x->backend, 1, x->name, 1);
   if (next == NULL)
     return -1;
@@ -142,9 +140,20 @@ struct call {
   struct handle *borrowed; /* or NULL: `next' is the lane's own */
 };
 
+/* Our plugin will be told the name of the export should it be opened in this
+ * thread: by us, or by a filter in between (nbdkit-retry-filter).
+ */
+static void
+tell_export (const char *name)
+{
+  if (v2v_source_thread_export)
+    v2v_source_thread_export (name);
+}
+
 static int
 begin_call (struct export *x, unsigned lane, struct call *c, int *err)
 {
+  tell_export (x->name);
   if (x->mode == OWN) {
     struct own_context *own = &x->own[lane];
 
@@ -261,6 +270,7 @@ source_lane_end (void *xv, unsigned lane)
 {
   struct export *x = xv;
 
+  tell_export (NULL);
   if (x->mode == OWN)
     close_own (&x->own[lane]);
 }

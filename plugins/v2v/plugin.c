@@ -42,18 +42,16 @@ static struct source *source;
 static pthread_mutex_t json_lock = PTHREAD_MUTEX_INITIALIZER;
 static char *json;
 
-/* What a filter of ours wants to open next, because before nbdkit 1.43.9 the
- * context that it opens does not tell the export's name.
- */
-static _Thread_local char *next_export;
+/* See source-exports.h. */
+static _Thread_local char *thread_export;
 
 static char **export_names;
 
 void
-v2v_source_next_export (const char *name)
+v2v_source_thread_export (const char *name)
 {
-  free (next_export);
-  next_export = name ? strdup (name) : NULL;
+  free (thread_export);
+  thread_export = name ? strdup (name) : NULL;
 }
 
 const char *const *
@@ -445,7 +443,7 @@ v2v_unload (void)
   free (opts.remote.vddk);
   free (opts.remote.password);
   free (opts.remote.cookie);
-  free (next_export);
+  free (thread_export);
 }
 
 /*--------------------------------------------------------------------
@@ -495,14 +493,12 @@ get_json (void)
 static void *
 v2v_open (int readonly)
 {
-  CLEANUP_FREE char *hint = next_export;
   const char *name;
   struct handle *h;
   size_t i;
 
   (void)readonly;
-  next_export = NULL;
-  name = hint ? hint : nbdkit_export_name ();
+  name = thread_export ? thread_export : nbdkit_export_name ();
   if (name == NULL && source->nr_disks > 1) {
     nbdkit_error ("this nbdkit does not tell which export a filter opens; "
                   "several disks need nbdkit 1.44, or filters of nbdkit-v2v");
