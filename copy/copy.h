@@ -127,8 +127,11 @@ struct session;
 extern int
 pool_create (const struct session *h, const char *path, uint64_t size);
 extern void pool_delete (const struct options *o, const char *path);
-/* libvirt has no machine of this name (of the source's) so far. */
-extern int domain_check (const struct options *o, const char *name);
+/* libvirt has no machine of this name (as the source has it), or with this
+ * UUID unless it is NULL, so far.
+ */
+extern int
+domain_check (const struct options *o, const char *name, const char *uuid);
 extern int domain_define (const struct options *o, const char *xml);
 
 /* One run of the program: what its parts share. */

@@ -241,19 +241,22 @@ pool_delete (const struct options *o, const char *path)
                 volume_name (path));
 }
 
-int
-domain_check (const struct options *o, const char *name)
+/* One of the lines of "virsh list --all WHAT" is VALUE: *FOUND.  0 or an
+ * exit status (shown).
+ */
+static int
+list_has (const struct options *o, const char *what, const char *value,
+          bool *found)
 {
   struct strings a = { .n = 0 };
   CLEANUP_FREE char *list = NULL;
-  CLEANUP_FREE char *domain = target_name_domain (name);
   char *line, *next;
   int r;
 
   virsh (&a, o);
   strings_add (&a, "list");
   strings_add (&a, "--all");
-  strings_add (&a, "--name");
+  strings_add (&a, what);
   r = run (&a, &list);
   if (r) {
     if (r != EXIT_INTERRUPTED)
@@ -261,19 +264,40 @@ domain_check (const struct options *o, const char *name)
                   o->connect ? "" : ": choose libvirt with --connect");
     return r;
   }
-  for (line = list; domain && line && *line; line = next) {
+  for (line = list; *line && !*found; line = next) {
     next = line + strcspn (line, "\n");
     if (*next)
       *next++ = '\0';
-    if (strcmp (line, domain) == 0) {
-      show_error ("define",
-                  "libvirt has a machine \"%s\": choose another --name, or "
-                  "leave --define out",
-                  domain);
-      return EXIT_OUTPUT;
-    }
+    *found = strcmp (line, value) == 0;
   }
   return 0;
+}
+
+int
+domain_check (const struct options *o, const char *name, const char *uuid)
+{
+  CLEANUP_FREE char *domain = target_name_domain (name);
+  bool found = false;
+  int r = domain ? list_has (o, "--name", domain, &found) : EXIT_OUTPUT;
+
+  if (r == 0 && found) {
+    show_error ("define",
+                "libvirt has a machine \"%s\": choose another --name, or "
+                "leave --define out",
+                domain);
+    r = EXIT_OUTPUT;
+  }
+  if (r == 0 && uuid)
+    r = list_has (o, "--uuid", uuid, &found);
+  if (r == 0 && found) {
+    show_error ("define",
+                "libvirt has a machine with the UUID of this one (%s), "
+                "perhaps its source: leave --define out, and give %s.xml "
+                "another",
+                uuid, domain);
+    r = EXIT_OUTPUT;
+  }
+  return r;
 }
 
 int

@@ -152,15 +152,23 @@ if grep -q "<domain type='kvm'" "$tmp/capabilities"; then
     check "a second one of that name is refused" status 5 copy --define
     check "it says what to do" says "choose another --name"
     check "and nothing was copied" nothing
-    # libvirt refuses a machine of another name with the same UUID.
     uuid=$(virsh -q domuuid --domain=one)
     machine=$FAKE_MACHINE
     export FAKE_MACHINE=${machine/\"vcpus\"/\"uuid\": \"$uuid\", \"vcpus\"}
-    check "libvirt refuses the machine" status 5 copy --define --name two
+    check "a second one of that UUID is refused" status 5 \
+          copy --define --name two
+    check "it says so" says "with the UUID of this one"
+    check "and nothing was copied" nothing
+    FAKE_MACHINE=$machine
+    mkdir "$tmp/refuse"
+    printf '#!/bin/bash\n[[ " $* " = *" define "* ]] && exit 1\nexec %q "$@"\n' \
+           "$(type -P virsh)" >"$tmp/refuse/virsh"
+    chmod +x "$tmp/refuse/virsh"
+    refusing () ( PATH=$tmp/refuse:$PATH; copy --define --name two )
+    check "libvirt refuses the machine" status 5 refusing
     check "it says that all is there" says "are complete"
     check "the disk stays" [ -s "$tmp/pool/two-disk0.img" ]
     check "the documents stay" [ -s "$tmp/docs/two.xml" ]
-    FAKE_MACHINE=$machine
     clean
     mkdir "$tmp/dir"
     check "--define of disks in a directory" v2v-copy --define --name three \
@@ -203,10 +211,10 @@ mkdir "$tmp/other"
 cat >"$tmp/other/virsh" <<'END'
 #!/bin/bash
 case " $* " in *" vol-create "*|*" vol-delete "*) echo "$*" >>"$OTHER"; exit 0 ;; esac
-exec /usr/bin/virsh "$@"
+exec "$VIRSH" "$@"
 END
 chmod +x "$tmp/other/virsh"
-elsewhere () ( export PATH=$tmp/other:$PATH OTHER=$tmp/asked; only )
+elsewhere () ( export OTHER=$tmp/asked VIRSH; VIRSH=$(type -P virsh); PATH=$tmp/other:$PATH; only )
 check "the pool of another host" status 5 elsewhere
 check "the pool of another host: it says so" says "on libvirt's host"
 check "the pool of another host: the volume is removed there" \
