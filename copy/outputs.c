@@ -297,7 +297,7 @@ outputs_create (struct disk *d, const struct session *h)
                   d->path);
       r = EXIT_OUTPUT;
     }
-    return r;
+    return r == 0 && interrupted () ? EXIT_INTERRUPTED : r;
   }
   /* What an interrupted run left; never through a symbolic link. */
   if (unlink (d->part) == -1 && errno != ENOENT) {

@@ -206,6 +206,32 @@ os.execvp(sys.argv[1], sys.argv[1:])' v2v-copy --no-convert \
     check "SIG$sig ends it" [ $? = 130 ]
     nothing_left "SIG$sig"
 done
+# A signal while libvirt makes the volume.
+mkdir "$tmp/slow-virsh"
+cat >"$tmp/slow-virsh/virsh" <<'END'
+#!/bin/bash
+[[ " $* " = *" vol-create "* ]] || exec "$VIRSH" "$@"
+trap 'exit 1' TERM
+"$VIRSH" "$@" || exit
+touch "$MADE"
+sleep 2 & wait
+END
+chmod +x "$tmp/slow-virsh/virsh"
+made () {
+    local pid i
+    export VIRSH MADE=$tmp/made
+    VIRSH=$(type -P virsh)
+    (PATH=$tmp/slow-virsh:$PATH; exec v2v-copy --no-convert --documents \
+          "$tmp/docs" "$src" "pool:$pool") >"$tmp/said" 2>&1 &
+    pid=$!
+    for ((i = 0; i < 300; i++)); do [ -e "$MADE" ] && break; sleep 0.1; done
+    kill $pid
+    wait $pid
+    [ $? = 130 ] || { cat "$tmp/said"; return 1; }
+}
+check "SIGTERM while the volume is made" made
+nothing_left "SIGTERM while the volume is made"
+
 # Another host's libvirt, whose pool has a path that exists here, too.
 mkdir "$tmp/other"
 cat >"$tmp/other/virsh" <<'END'
