@@ -181,21 +181,22 @@ children_wait (struct child *const *children, size_t nr_children,
   return !told_to_end;
 }
 
-/* A cleanup must also happen after a signal, but may not take for ever. */
+/* What must not be left half done goes on after a signal, but not for ever. */
 #define UNHEEDED_SECONDS 60
 
 int
-child_run (const char *what, char *const argv[], char **out)
+child_run (const char *what, char *const argv[], bool heed, char **out)
 {
   struct child c = { .pid = 0 }, *cp = &c;
-  const bool heed = !told_to_end;
   struct timespec start, now;
   int fd[2];
   size_t n = 0;
   bool ready, open = true;
   ssize_t r;
 
-  if (pipe2 (fd, O_CLOEXEC | O_NONBLOCK) == -1) {
+  heed = heed && !told_to_end;
+  if (pipe2 (fd, O_CLOEXEC) == -1 ||
+      fcntl (fd[0], F_SETFL, O_NONBLOCK) == -1) {
     show_error ("internal", "pipe: %s", strerror (errno));
     return EXIT_USAGE;
   }

@@ -107,10 +107,11 @@ extern bool children_wait (struct child *const *children, size_t nr_children,
 extern bool interrupted (void);
 /* Run a program to its end; *OUT is what it wrote to standard output
  * (always allocated).  Return 0, EXIT_INTERRUPTED if we were told to end,
- * or EXIT_OUTPUT if it failed (its message was shown).  Once we were told
- * to end, programs that clean up still run, for a minute at most.
+ * or EXIT_OUTPUT if it failed (its message was shown).  Unless HEED, or
+ * once we were told to end (it cleans up), it runs on for a minute at most.
  */
-extern int child_run (const char *what, char *const argv[], char **out);
+extern int
+child_run (const char *what, char *const argv[], bool heed, char **out);
 
 /* pool.c: libvirt, through virsh. */
 
@@ -127,8 +128,11 @@ struct session;
 extern int
 pool_create (const struct session *h, const char *path, uint64_t size);
 extern void pool_delete (const struct options *o, const char *path);
-/* libvirt has no machine of this name (of the source's) so far. */
-extern int domain_check (const struct options *o, const char *name);
+/* libvirt has no machine of this name (as the source has it), or with this
+ * UUID unless it is NULL, so far.
+ */
+extern int
+domain_check (const struct options *o, const char *name, const char *uuid);
 extern int domain_define (const struct options *o, const char *xml);
 
 /* One run of the program: what its parts share. */

@@ -198,6 +198,18 @@ document_path (const struct outputs *out, const struct options *o,
   return xasprintf ("%s/%s.%s", o->documents, out->base, name);
 }
 
+static int
+check_domain (const struct outputs *out, const struct options *o,
+              const struct survey *s)
+{
+  struct json_object *doc = parse (s, "vm.json"), *uuid = get (doc, "uuid");
+  int r = domain_check (o, out->name,
+                        uuid ? json_object_get_string (uuid) : NULL);
+
+  json_object_put (doc);
+  return r;
+}
+
 /* All names of disks, and of documents. */
 static int
 check_names (const struct outputs *out, const struct options *o,
@@ -262,7 +274,7 @@ outputs_plan (struct outputs *out, const struct session *h,
                 dir, (uint64_t)vfs.f_bavail * vfs.f_frsize, total);
     return EXIT_OUTPUT;
   }
-  return o->define ? domain_check (o, out->name) : 0;
+  return o->define ? check_domain (out, o, s) : 0;
 }
 
 int
@@ -285,7 +297,7 @@ outputs_create (struct disk *d, const struct session *h)
                   d->path);
       r = EXIT_OUTPUT;
     }
-    return r;
+    return r == 0 && interrupted () ? EXIT_INTERRUPTED : r;
   }
   /* What an interrupted run left; never through a symbolic link. */
   if (unlink (d->part) == -1 && errno != ENOENT) {

@@ -39,14 +39,19 @@ virsh (struct strings *a, const struct options *o)
   }
 }
 
+enum heed {
+  HEED,  /* end it when we are told to end */
+  FINISH /* so that it is known what libvirt has done */
+};
+
 /* Run it.  OUT, unless NULL, gets what it prints (allocated).  0 or an
  * exit status; then virsh's own message was shown, or we were told to end.
  */
 static int
-run (struct strings *a, char **out)
+run (struct strings *a, enum heed heed, char **out)
 {
   CLEANUP_FREE char *text = NULL;
-  int r = child_run ("virsh", a->v, &text);
+  int r = child_run ("virsh", a->v, heed == HEED, &text);
 
   strings_free (a);
   if (r == 0 && out) {
@@ -108,7 +113,7 @@ pool_open (struct pool *pool, const struct options *o)
   virsh (&a, o);
   strings_add (&a, "pool-dumpxml");
   strings_addf (&a, "--pool=%s", o->pool);
-  r = run (&a, &xml);
+  r = run (&a, HEED, &xml);
   if (r == EXIT_INTERRUPTED)
     return r;
   if (r || parse_pool (xml, &type, &pool->path) == -1) {
@@ -138,7 +143,7 @@ pool_open (struct pool *pool, const struct options *o)
   virsh (&a, o);
   strings_add (&a, "vol-list");
   strings_addf (&a, "--pool=%s", o->pool);
-  r = run (&a, NULL);
+  r = run (&a, HEED, NULL);
   if (r && r != EXIT_INTERRUPTED) {
     show_error ("pool",
                 "the pool \"%s\" cannot be used: is it active? "
@@ -215,9 +220,9 @@ pool_create (const struct session *h, const char *path, uint64_t size)
   strings_add (&a, "vol-create");
   strings_addf (&a, "--pool=%s", o->pool);
   strings_addf (&a, "--file=%s", file);
-  r = run (&a, NULL);
+  r = run (&a, FINISH, NULL);
   unlink (file);
-  if (r && r != EXIT_INTERRUPTED) {
+  if (r) {
     show_error ("output", "libvirt could not make the volume \"%s\"",
                 volume_name (path));
     return EXIT_OUTPUT;
@@ -234,46 +239,70 @@ pool_delete (const struct options *o, const char *path)
   strings_add (&a, "vol-delete");
   strings_addf (&a, "--pool=%s", o->pool);
   strings_addf (&a, "--vol=%s", volume_name (path));
-  if (run (&a, NULL) != 0)
+  if (run (&a, FINISH, NULL) != 0)
     show_error ("output",
                 "libvirt could not remove the volume \"%s\", which is "
                 "incomplete: use 'virsh vol-delete'",
                 volume_name (path));
 }
 
-int
-domain_check (const struct options *o, const char *name)
+/* One of the lines of "virsh list --all WHAT" is VALUE: *FOUND.  0 or an
+ * exit status (shown).
+ */
+static int
+list_has (const struct options *o, const char *what, const char *value,
+          bool *found)
 {
   struct strings a = { .n = 0 };
   CLEANUP_FREE char *list = NULL;
-  CLEANUP_FREE char *domain = target_name_domain (name);
   char *line, *next;
   int r;
 
   virsh (&a, o);
   strings_add (&a, "list");
   strings_add (&a, "--all");
-  strings_add (&a, "--name");
-  r = run (&a, &list);
+  strings_add (&a, what);
+  r = run (&a, HEED, &list);
   if (r) {
     if (r != EXIT_INTERRUPTED)
       show_error ("define", "libvirt does not list its machines%s",
                   o->connect ? "" : ": choose libvirt with --connect");
     return r;
   }
-  for (line = list; domain && line && *line; line = next) {
+  for (line = list; *line && !*found; line = next) {
     next = line + strcspn (line, "\n");
     if (*next)
       *next++ = '\0';
-    if (strcmp (line, domain) == 0) {
-      show_error ("define",
-                  "libvirt has a machine \"%s\": choose another --name, or "
-                  "leave --define out",
-                  domain);
-      return EXIT_OUTPUT;
-    }
+    *found = strcmp (line, value) == 0;
   }
   return 0;
+}
+
+int
+domain_check (const struct options *o, const char *name, const char *uuid)
+{
+  CLEANUP_FREE char *domain = target_name_domain (name);
+  bool found = false;
+  int r = domain ? list_has (o, "--name", domain, &found) : EXIT_OUTPUT;
+
+  if (r == 0 && found) {
+    show_error ("define",
+                "libvirt has a machine \"%s\": choose another --name, or "
+                "leave --define out",
+                domain);
+    r = EXIT_OUTPUT;
+  }
+  if (r == 0 && uuid)
+    r = list_has (o, "--uuid", uuid, &found);
+  if (r == 0 && found) {
+    show_error ("define",
+                "libvirt has a machine with the UUID of this one (%s), "
+                "perhaps its source: leave --define out, and give %s.xml "
+                "another",
+                uuid, domain);
+    r = EXIT_OUTPUT;
+  }
+  return r;
 }
 
 int
@@ -284,7 +313,7 @@ domain_define (const struct options *o, const char *xml)
   virsh (&a, o);
   strings_add (&a, "define");
   strings_addf (&a, "--file=%s", xml);
-  if (run (&a, NULL) == 0)
+  if (run (&a, FINISH, NULL) == 0)
     return 0;
   show_error ("define",
               "the disks and documents are complete, but libvirt did not "

@@ -49,6 +49,15 @@ round_trip () {
     done
 }
 
+# A shell that runs the upload commands (as the manual page says) passes the
+# words of the document, and runs nothing else.
+commands () {
+    openstack () { printf '%s\0' openstack "$@"; }
+    jq -r '.commands[]|@sh' "$1" >"$tmp/commands"
+    (. "$tmp/commands") | tr '\0' '\n' >"$tmp/words" || return 1
+    jq -r '.commands[][]' "$1" | diff - "$tmp/words"
+}
+
 for c in "$data"/*.json; do
     n=$(basename "$c" .json)
     mkdir "$tmp/$n"
@@ -88,6 +97,11 @@ for c in "$data"/*.json; do
           --relaxng "$V2V_SRCDIR/docs/ovirt-ovf.rng" "$tmp/$n/vm.ovf"
     check "$n: OVF's references find each other" "$PYTHON_NBD" \
           "$V2V_SRCDIR/tests/check-ovf-references.py" "$tmp/$n/vm.ovf"
+    if have jq; then
+        check "$n: commands to upload" commands "$tmp/$n/openstack.json"
+    else
+        skip "$n: commands to upload" "no jq"
+    fi
     check "$n: vm.json follows its schema" \
           "$bin/test-target-schema" \
           "$V2V_SRCDIR/docs/target.schema.json" "$tmp/$n/vm.json"

@@ -26,6 +26,7 @@
 #include <libxml/relaxng.h>
 
 #include "machine.h"
+#include "model.h"
 #include "target.h"
 #include "v2v-utils.h"
 
@@ -218,6 +219,65 @@ same_vm (const struct vm *a, const struct vm *b, const struct target_facts *f)
   }
 }
 
+struct place {
+  enum bus bus;
+  unsigned unit;
+  const char *dev;
+};
+
+/* The invariants of model-disks.c and model.c. */
+static void
+check_model (const struct vm *vm, const struct target_facts *f)
+{
+  char *error = NULL;
+  struct model *m = model_new (vm, f, &error);
+  struct place p[MAX + 8];
+  bool boots[2 * MAX + 8] = { false };
+  size_t i, j, n = 0, nr_boots = 0;
+
+  assert_non_null (m);
+  assert_int_equal (m->nr_disks, f->nr_disks);
+  for (i = 0; i < m->nr_disks; ++i) {
+    assert_ptr_equal (m->disks[i].facts, &f->disks[i]);
+    p[n++] = (struct place) { m->disks[i].bus, m->disks[i].unit,
+                              m->disks[i].dev };
+    assert_true (m->disks[i].boot >= 1);
+    assert_false (boots[m->disks[i].boot]);
+    boots[m->disks[i].boot] = true;
+    nr_boots++;
+  }
+  for (i = 0; i < m->nr_nics; ++i)
+    if (m->nics[i].boot) {
+      assert_false (boots[m->nics[i].boot]);
+      boots[m->nics[i].boot] = true;
+      nr_boots++;
+    }
+  for (i = 1; i <= nr_boots; ++i)
+    assert_true (boots[i]);
+  for (i = 0; i < m->nr_removables; ++i) {
+    const struct model_removable *r = &m->removables[i];
+
+    p[n++] = (struct place) { r->bus, r->unit, r->dev };
+    /* Never where the guest may lack the driver. */
+    assert_true (r->bus != BUS_VIRTIO);
+    assert_true (r->bus != BUS_SCSI || f->block == TARGET_BLOCK_VIRTIO_SCSI);
+    assert_int_equal (r->kind == VM_FLOPPY, r->bus == BUS_FLOPPY);
+  }
+  for (i = 0; i < n; ++i) {
+    if (p[i].bus == BUS_IDE)
+      assert_int_equal (m->machine, TARGET_MACHINE_I440FX);
+    for (j = 0; j < i; ++j) {
+      assert_false (p[i].bus == p[j].bus && p[i].unit == p[j].unit);
+      assert_string_not_equal (p[i].dev, p[j].dev);
+    }
+  }
+  if (m->sockets)
+    assert_int_equal (m->sockets * m->cores * m->threads, m->vcpus);
+  else
+    assert_int_equal (m->cores + m->threads, 0);
+  model_free (m);
+}
+
 static int
 drop (void *opaque, const struct target_document *d, const char *text,
       size_t len, char **error)
@@ -288,6 +348,7 @@ test_round_trip (void **state)
       disks[i].size = 1 << 30;
     }
 
+    check_model (vm, &f);
     assert_int_equal (target_write_libvirt (vm, &f, &text, &len, &error), 0);
     if (schema && round % 5 == 0)
       check_valid (schema, text, len);

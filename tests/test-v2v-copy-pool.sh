@@ -152,15 +152,23 @@ if grep -q "<domain type='kvm'" "$tmp/capabilities"; then
     check "a second one of that name is refused" status 5 copy --define
     check "it says what to do" says "choose another --name"
     check "and nothing was copied" nothing
-    # libvirt refuses a machine of another name with the same UUID.
     uuid=$(virsh -q domuuid --domain=one)
     machine=$FAKE_MACHINE
     export FAKE_MACHINE=${machine/\"vcpus\"/\"uuid\": \"$uuid\", \"vcpus\"}
-    check "libvirt refuses the machine" status 5 copy --define --name two
+    check "a second one of that UUID is refused" status 5 \
+          copy --define --name two
+    check "it says so" says "with the UUID of this one"
+    check "and nothing was copied" nothing
+    FAKE_MACHINE=$machine
+    mkdir "$tmp/refuse"
+    printf '#!/bin/bash\n[[ " $* " = *" define "* ]] && exit 1\nexec %q "$@"\n' \
+           "$(type -P virsh)" >"$tmp/refuse/virsh"
+    chmod +x "$tmp/refuse/virsh"
+    refusing () ( PATH=$tmp/refuse:$PATH; copy --define --name two )
+    check "libvirt refuses the machine" status 5 refusing
     check "it says that all is there" says "are complete"
     check "the disk stays" [ -s "$tmp/pool/two-disk0.img" ]
     check "the documents stay" [ -s "$tmp/docs/two.xml" ]
-    FAKE_MACHINE=$machine
     clean
     mkdir "$tmp/dir"
     check "--define of disks in a directory" v2v-copy --define --name three \
@@ -198,15 +206,41 @@ os.execvp(sys.argv[1], sys.argv[1:])' v2v-copy --no-convert \
     check "SIG$sig ends it" [ $? = 130 ]
     nothing_left "SIG$sig"
 done
+# A signal while libvirt makes the volume.
+mkdir "$tmp/slow-virsh"
+cat >"$tmp/slow-virsh/virsh" <<'END'
+#!/bin/bash
+[[ " $* " = *" vol-create "* ]] || exec "$VIRSH" "$@"
+trap 'exit 1' TERM
+"$VIRSH" "$@" || exit
+touch "$MADE"
+sleep 2 & wait
+END
+chmod +x "$tmp/slow-virsh/virsh"
+made () {
+    local pid i
+    export VIRSH MADE=$tmp/made
+    VIRSH=$(type -P virsh)
+    (PATH=$tmp/slow-virsh:$PATH; exec v2v-copy --no-convert --documents \
+          "$tmp/docs" "$src" "pool:$pool") >"$tmp/said" 2>&1 &
+    pid=$!
+    for ((i = 0; i < 300; i++)); do [ -e "$MADE" ] && break; sleep 0.1; done
+    kill $pid
+    wait $pid
+    [ $? = 130 ] || { cat "$tmp/said"; return 1; }
+}
+check "SIGTERM while the volume is made" made
+nothing_left "SIGTERM while the volume is made"
+
 # Another host's libvirt, whose pool has a path that exists here, too.
 mkdir "$tmp/other"
 cat >"$tmp/other/virsh" <<'END'
 #!/bin/bash
 case " $* " in *" vol-create "*|*" vol-delete "*) echo "$*" >>"$OTHER"; exit 0 ;; esac
-exec /usr/bin/virsh "$@"
+exec "$VIRSH" "$@"
 END
 chmod +x "$tmp/other/virsh"
-elsewhere () ( export PATH=$tmp/other:$PATH OTHER=$tmp/asked; only )
+elsewhere () ( export OTHER=$tmp/asked VIRSH; VIRSH=$(type -P virsh); PATH=$tmp/other:$PATH; only )
 check "the pool of another host" status 5 elsewhere
 check "the pool of another host: it says so" says "on libvirt's host"
 check "the pool of another host: the volume is removed there" \
