@@ -96,7 +96,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   if (size == 0)
     return 0;
   in = (struct span) { (const char *)data + 1, size - 1 };
-  switch (data[0] % 14) {
+  switch (data[0] % 15) {
   case 0: edit_add_lines (in, "# x", words, &out); break;
   case 1: edit_add_words (in, "MODULES", words, &out); break;
   case 2: edit_modprobe (in, &out); break;
@@ -113,6 +113,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   case 11: edit_deb822 (in, &out); break;
   case 12: edit_shared_folders (in, &out); break;
   case 13: fuzz_uki (in); break;
+  case 14: edit_suse_modules (in, &out); break;
   }
   if (out.failed)
     abort ();

@@ -19,6 +19,7 @@ linux_tests = \
 	test-linux-netnames \
 	test-linux-selabel \
 	test-linux-tools \
+	test-linux-uefi \
 	$(NULL)
 TESTS += $(linux_tests)
 check_PROGRAMS += $(linux_tests)
@@ -72,4 +73,9 @@ test_linux_tools_SOURCES = \
 test_linux_tools_CPPFLAGS = $(linux_cppflags)
 test_linux_tools_CFLAGS = $(linux_cflags)
 test_linux_tools_LDADD = $(CMOCKA_LIBS)
+
+test_linux_uefi_SOURCES = test-linux-uefi.c $(linux_dir)/uefi-loader.c
+test_linux_uefi_CPPFLAGS = $(linux_cppflags)
+test_linux_uefi_CFLAGS = $(linux_cflags)
+test_linux_uefi_LDADD = $(CMOCKA_LIBS)
 endif

@@ -83,6 +83,25 @@ edit_is (void (*fn) (struct span, struct text *), const char *in,
 }
 
 static void
+test_suse_modules (void **state)
+{
+  (void) state;
+  edit_is (edit_suse_modules,
+           "# INITRD_MODULES=\"xennet\"\n"
+           "INITRD_MODULES=\"xenblk ata_piix  xen-vbd ahci xennet\" # old\n"
+           "DOMU_INITRD_MODULES=\"xennet xenblk\"\n",
+           "# INITRD_MODULES=\"xennet\"\n"
+           "INITRD_MODULES=\"ata_piix ahci\" # old\n"
+           "DOMU_INITRD_MODULES=\"xennet xenblk\"\n");
+  edit_is (edit_suse_modules, "INITRD_MODULES=\"xenblk\"",
+           "INITRD_MODULES=\"\"");
+  edit_is (edit_suse_modules, "INITRD_MODULES=\"xenblk\n",
+           "INITRD_MODULES=\"xenblk\n");
+  edit_is (edit_suse_modules, "INITRD_MODULES=\"a  b\"\n",
+           "INITRD_MODULES=\"a  b\"\n");
+}
+
+static void
 test_modprobe (void **state)
 {
   (void) state;
@@ -237,6 +256,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_add_lines),
     cmocka_unit_test (test_add_words),
+    cmocka_unit_test (test_suse_modules),
     cmocka_unit_test (test_modprobe),
     cmocka_unit_test (test_xorg),
     cmocka_unit_test (test_repositories),

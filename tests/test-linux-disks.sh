@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # File systems that are not as one would wish, with the real conversion: a
-# journal that must be replayed (ext4 and XFS), damage, no room, no inodes.
+# journal that must be replayed (ext4 and XFS), damage, no room, no inodes, and
+# one that is read-only.
 # The source is never written, and what is refused is refused before the
 # first change.
 
@@ -151,4 +152,11 @@ done
 make_disk "$tmp/d" "$tmp/fs" "$tmp/bootfs"
 convert
 refused no-inodes "/boot"
+
+# 4. A /boot that lets itself be mounted, but not be written to.
+make_fs "$tmp/bootfs" "$tmp/boot" "$((size + 60))M"
+tune2fs -O read-only "$tmp/bootfs" >/dev/null
+make_disk "$tmp/d" "$tmp/fs" "$tmp/bootfs"
+convert
+refused read-only-root "mounted on /boot"
 done_testing

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "guest-internal.h"
 #include "guest.h"
@@ -313,6 +314,15 @@ reservation_of (struct guest *gst, const char *path,
     report_error (gst->report, "guest-file-read",
                   "cannot find how much room %s has: %s", (*m)->mountpoint,
                   guest_last_error (gst));
+    return NULL;
+  }
+  if (s->flag & ST_RDONLY) {
+    guestfs_free_statvfs (s);
+    report_error (gst->report, "read-only-root",
+                  "the file system mounted on %s (%s) cannot be written to, "
+                  "but the conversion changes %s: is it damaged, or made "
+                  "read-only? Repair it in the guest",
+                  (*m)->mountpoint, (*m)->mountable, path);
     return NULL;
   }
   v->known = true;

@@ -139,6 +139,41 @@ static const char *const foreign_disks[] = {
 };
 
 void
+edit_suse_modules (struct span in, struct text *out)
+{
+  static const char *const xen[] = { "xennet",       "xen_vnif",     "xen-vnif",
+                                     "xen-netfront", "xenblk",       "xen-vbd",
+                                     "xen_vbd",      "xen-blkfront", NULL };
+  static const char name[] = "INITRD_MODULES=\"";
+  struct span line, eol, space, word;
+
+  while (span_line (&in, &line, &eol)) {
+    const char *end = NULL;
+
+    if (span_starts (line, name)) {
+      text_adds (out, name);
+      line = span_skip (line, strlen (name));
+      end = memchr (line.p, '"', line.n);
+    }
+    if (end) {
+      struct span list = { line.p, end - line.p };
+      bool first = true;
+
+      while (span_word (&list, &space, &word))
+        if (!one_of (word, xen)) {
+          if (!first)
+            text_add_span (out, space);
+          text_add_span (out, word);
+          first = first && word.n == 0;
+        }
+      line = span_skip (line, end - line.p);
+    }
+    text_add_span (out, line);
+    text_add_span (out, eol);
+  }
+}
+
+void
 edit_modprobe (struct span in, struct text *out)
 {
   struct span all = in, line, eol, rest, space, w[4];

@@ -20,6 +20,11 @@ extern void edit_add_lines (struct span in, const char *comment,
 extern void edit_add_words (struct span in, const char *name,
                             char *const *words, struct text *out);
 
+/* SUSE's /etc/sysconfig/kernel: Xen's drivers, which the new machine has no
+ * use for, leave INITRD_MODULES.
+ */
+extern void edit_suse_modules (struct span in, struct text *out);
+
 /* modprobe.conf and its like: NIC and disk drivers of another machine
  * become virtio's, and nothing keeps virtio from being loaded.
  */

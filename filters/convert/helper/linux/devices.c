@@ -389,7 +389,7 @@ devices_edit_initrd (struct linux_state *st, const char *image,
   *out = malloc (text.len + 1);
   if (*out == NULL)
     return INITRD_EDIT_FAILED;
-  if (text.len)
+  if (text.data)
     memcpy (*out, text.data, text.len);
   *out_size = text.len;
   return INITRD_EDIT_REPLACE;

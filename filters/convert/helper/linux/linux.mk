@@ -46,6 +46,8 @@ liblinux_la_SOURCES = \
 	linux/text.h \
 	linux/tools-scripts.h \
 	linux/tools.c \
+	linux/uefi-loader.c \
+	linux/uefi-loader.h \
 	linux/uefi.c \
 	linux/uki.c \
 	linux/uki.h \

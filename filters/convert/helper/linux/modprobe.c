@@ -53,6 +53,9 @@ modprobe_plan (struct linux_state *st)
   for (i = 0; names[i]; i++)
     if (apply (st, names[i], edit_modprobe, "drivers of the new machine") == -1)
       goto out;
+  if (apply (st, "/etc/sysconfig/kernel", edit_suse_modules,
+             "drivers of the old hypervisor") == -1)
+    goto out;
   for (i = 0; xorg[i]; i++)
     if (apply (st, xorg[i], edit_xorg, "the video card has changed") == -1)
       goto out;

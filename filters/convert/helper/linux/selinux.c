@@ -120,13 +120,32 @@ selinux_begin (struct linux_state *st)
   st->gst->label_of = label_of;
 }
 
+/* 1 if SELinux is switched off for good, -1 on error. */
+static int
+is_disabled (struct linux_state *st)
+{
+  struct conf_file *f = conf_get (st, "/etc/selinux/config");
+  CLEANUP_FREE char *value = NULL;
+
+  if (!f)
+    return -1;
+  if (f->data)
+    value = text_shell_var (f->data, f->size, "SELINUX");
+  return value && strcasecmp (value, "disabled") == 0;
+}
+
 int
 selinux_end (struct linux_state *st)
 {
   struct guest *gst = st->gst;
+  int r;
 
   if (!gst->unlabelled)
     return 0;
+  /* Who switches it on must label everything anyway. */
+  r = is_disabled (st);
+  if (r != 0)
+    return r == 1 ? 0 : -1;
   report_warning (gst->report, "selinux-relabel",
                   "new files could not be given a label; the guest labels "
                   "all its files when it boots first, and then boots again");

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "state.h"
+#include "uefi-loader.h"
 #include "v2v-utils.h"
 
 #define MAX_LOADER (32 * 1024 * 1024)
@@ -35,30 +36,13 @@ copy (struct linux_state *st, const char *from, const char *to)
            : 1;
 }
 
-/* The first name in NAMES that ends in SUFFIX, without regard to case. */
-static const char *
-ending (char **names, const char *suffix)
-{
-  const size_t n = strlen (suffix);
-  size_t i;
-
-  for (i = 0; names[i]; i++) {
-    const size_t len = strlen (names[i]);
-
-    if (len >= n && strcasecmp (names[i] + len - n, suffix) == 0)
-      return names[i];
-  }
-  return NULL;
-}
-
 static int
-plan_esp (struct linux_state *st, const char *esp, const char *upper,
-          const char *lower)
+plan_esp (struct linux_state *st, const char *esp, const struct uefi_arch *arch)
 {
   struct guest *gst = st->gst;
   CLEANUP_FREE char *pattern = NULL;
-  char to[256], name[64], dir[200];
-  const char *shim, *loader;
+  char to[256], dir[200];
+  struct uefi_choice c;
   char **names;
   int r = -1;
 
@@ -72,25 +56,12 @@ plan_esp (struct linux_state *st, const char *esp, const char *upper,
     linux_oom (st);
     return -1;
   }
-  snprintf (to, sizeof to, "/BOOT/BOOT%s.EFI", upper);
-  if (ending (names, to)) {
+  uefi_choose (names, arch, &c);
+  if (c.present) {
     r = 0;
     goto out;
   }
-  snprintf (name, sizeof name, "/shim%s.efi", lower);
-  shim = ending (names, name);
-  if (!shim)
-    shim = ending (names, "/shim.efi");
-  snprintf (name, sizeof name, "/grub%s.efi", lower);
-  loader = ending (names, name);
-  if (!loader)
-    loader = ending (names, "/grub.efi");
-  if (!loader) {
-    snprintf (name, sizeof name, "/systemd-boot%s.efi", lower);
-    loader = ending (names, name);
-    shim = NULL;
-  }
-  if (!loader) {
+  if (!c.loader) {
     report_warning (gst->report, "uefi-no-loader",
                     "no boot loader was found on the EFI system partition "
                     "at %s; the guest may not boot without its NVRAM",
@@ -100,30 +71,27 @@ plan_esp (struct linux_state *st, const char *esp, const char *upper,
   }
 
   snprintf (dir, sizeof dir, "%s/EFI/BOOT", esp);
-  snprintf (to, sizeof to, "%s/BOOT%s.EFI", dir, upper);
-  if (copy (st, shim ? shim : loader, to) == -1)
+  snprintf (to, sizeof to, "%s/BOOT%s.EFI", dir, arch->upper);
+  if (copy (st, c.shim ? c.shim : c.loader, to) == -1)
     goto out;
-  if (shim) {
-    const char *base = strrchr (loader, '/') + 1;
-    const char *mm;
+  if (c.shim) {
+    const char *base = strrchr (c.loader, '/') + 1;
 
     if (strlen (base) > 40)
       base = "grub.efi";
     snprintf (to, sizeof to, "%s/%s", dir, base);
-    if (copy (st, loader, to) == -1)
+    if (copy (st, c.loader, to) == -1)
       goto out;
-    snprintf (name, sizeof name, "/mm%s.efi", lower);
-    mm = ending (names, name);
-    snprintf (to, sizeof to, "%s/mm%s.efi", dir, lower);
-    if (mm && copy (st, mm, to) == -1)
+    snprintf (to, sizeof to, "%s/mm%s.efi", dir, arch->lower);
+    if (c.mm && copy (st, c.mm, to) == -1)
       goto out;
   }
-  if (strcasestr (loader, "grub")) {
+  if (strcasestr (c.loader, "grub")) {
     CLEANUP_FREE char *cfg = NULL;
     struct conf_file *f;
 
-    if (asprintf (&cfg, "%.*s/grub.cfg", (int)(strrchr (loader, '/') - loader),
-                  loader) == -1) {
+    if (asprintf (&cfg, "%.*s/grub.cfg",
+                  (int)(strrchr (c.loader, '/') - c.loader), c.loader) == -1) {
       cfg = NULL;
       linux_oom (st);
       goto out;
@@ -147,26 +115,14 @@ out:
 int
 uefi_plan (struct linux_state *st)
 {
-  static const struct {
-    const char *arch, *upper, *lower;
-  } arches[] = {
-    { "x86_64", "X64", "x64" },
-    { "i386", "IA32", "ia32" },
-    { "aarch64", "AA64", "aa64" },
-    { "arm", "ARM", "arm" },
-    { "riscv64", "RISCV64", "riscv64" },
-    { "loongarch64", "LOONGARCH64", "loongarch64" },
-  };
   struct guest *gst = st->gst;
-  size_t i, a;
+  const struct uefi_arch *arch = uefi_arch_find (gst->arch);
+  size_t i;
   bool any = false;
 
   if (!gst->uefi)
     return 0;
-  for (a = 0; a < V2V_ARRAY_SIZE (arches); a++)
-    if (gst->arch && strcmp (gst->arch, arches[a].arch) == 0)
-      break;
-  if (a == V2V_ARRAY_SIZE (arches)) {
+  if (!arch) {
     report_warning (gst->report, "uefi-arch",
                     "the name of the UEFI fallback loader is not known for "
                     "%s",
@@ -179,8 +135,7 @@ uefi_plan (struct linux_state *st)
          strcmp (gst->mounts[i].mountpoint, "/efi") == 0 ||
          strcmp (gst->mounts[i].mountpoint, "/boot") == 0)) {
       any = true;
-      if (plan_esp (st, gst->mounts[i].mountpoint, arches[a].upper,
-                    arches[a].lower) == -1)
+      if (plan_esp (st, gst->mounts[i].mountpoint, arch) == -1)
         return -1;
     }
   if (!any)
