@@ -13,7 +13,7 @@ begin ()
     unpack "$base" "$root"
     configure_root "$root" "$name"
     mkdir -p "$root/etc/systemd/system.conf.d"
-    printf '[Manager]\nDefaultTimeoutStartSec=10min\n' \
+    printf '[Manager]\nDefaultTimeoutStartSec=10min\nDefaultDeviceTimeoutSec=10min\n' \
         >"$root/etc/systemd/system.conf.d/slow.conf"
     [ ! -e "$root/etc/default/grub" ] || {
         set_grub_default "$root" GRUB_TIMEOUT 1
