@@ -44,6 +44,7 @@ static char *json;
 
 /* See source-exports.h. */
 static _Thread_local char *thread_export;
+static _Thread_local bool thread_export_lost; /* no memory for it */
 
 static char **export_names;
 
@@ -52,6 +53,7 @@ v2v_source_thread_export (const char *name)
 {
   free (thread_export);
   thread_export = name ? strdup (name) : NULL;
+  thread_export_lost = name && thread_export == NULL;
 }
 
 const char *const *
@@ -498,6 +500,10 @@ v2v_open (int readonly)
   size_t i;
 
   (void)readonly;
+  if (thread_export_lost) { /* any other could be the wrong disk */
+    nbdkit_error ("out of memory");
+    return NULL;
+  }
   name = thread_export ? thread_export : nbdkit_export_name ();
   if (name == NULL && source->nr_disks > 1) {
     nbdkit_error ("this nbdkit does not tell which export a filter opens; "
