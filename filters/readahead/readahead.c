@@ -467,6 +467,8 @@ readahead_new (const struct readahead_options *opts,
   ra->ops = ops;
   ra->opaque = opaque;
   ra->align = V2V_MAX (min, FETCH_ALIGN);
+  if (opts->max_request > 0 && opts->max_request < ra->align)
+    ra->align = min; /* the source takes no more at a time */
   ra->limit = v2v_round_down (opts->size, min);
   ra->query_extents = ops->extents != NULL && !opts->serial &&
                       ra->opts.connections > 1;
