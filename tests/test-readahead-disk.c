@@ -231,7 +231,7 @@ const struct readahead_source_ops ops_cache = {
   .lane_end = lane_end,
 };
 
-static int
+int
 direct_pread (void *dv, void *buf, uint32_t count, uint64_t offset, int *err)
 {
   struct disk *d = dv;

@@ -64,6 +64,10 @@ extern const struct readahead_source_ops ops;
 extern const struct readahead_source_ops ops_extents;
 extern const struct readahead_source_ops ops_cache;
 
+/* How a client's own thread reads; opaque is struct disk. */
+extern int
+direct_pread (void *dv, void *buf, uint32_t count, uint64_t offset, int *err);
+
 /* WITHOUT: its holes, ended by an empty one, or NULL. */
 extern struct disk *
 new_disk (uint64_t size, const struct extmap_range *without);

@@ -276,22 +276,31 @@ test_skips_holes (void **state)
   free_disk (d);
 }
 
-/* No request of the source is longer than max_request. */
+/* No request of the source is longer than max_request, even if that is less
+ * than what fetches are aligned to otherwise.
+ */
 static void
 test_max_request (void **state)
 {
-  struct disk *d = new_disk (32 * MiB, NULL);
+  static const struct readahead_options limits[] = {
+    { .max_request = 128 << 10, .request = 128 << 10, .connections = 1 },
+    { .max_request = 192 << 10, .request = 128 << 10, .connections = 4 },
+    { .max_request = 1536, .request = 1536, .min_request = 512 },
+  };
+  size_t i;
 
   (void)state;
-  d->sleep = true;
-  start (d, &ops,
-         (struct readahead_options){
-           .max_request = 128 << 10, .request = 128 << 10, .connections = 1 });
-  read_all (d, 0, 16 * MiB, 5 * MiB);
-  read_all (d, 16 * MiB, d->size, 300000);
-  assert_int_equal (d->over_max, 0);
-  readahead_free (d->ra);
-  free_disk (d);
+  for (i = 0; i < V2V_ARRAY_SIZE (limits); ++i) {
+    struct disk *d = new_disk (8 * MiB, NULL);
+
+    d->sleep = i < 2;
+    start (d, &ops, limits[i]);
+    read_all (d, 0, 5 * MiB, 5 * MiB / 2);
+    read_all (d, 5 * MiB, d->size, 300000);
+    assert_int_equal (d->over_max, 0);
+    readahead_free (d->ra);
+    free_disk (d);
+  }
 }
 
 /* One connection: one request at a time for a synchronous reader. */

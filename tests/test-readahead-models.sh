@@ -8,6 +8,7 @@
 requires nbdkit --version
 requires nbdcopy --version
 requires nbdkit eval --dump-plugin
+requires nbdsh -c 'import nbd'
 
 size=$((24 * 1024 * 1024))
 # Every 8 bytes differ.
@@ -88,6 +89,19 @@ check "serialize_all_requests, three clients come and go" \
 check "data are right" cmp "$tmp/disk" "$tmp/out1"
 check "data are right" cmp "$tmp/disk" "$tmp/out2"
 check "no two calls at once" test "$(overlaps)" = 0
+
+# A client that leaves in the middle, and at once the end of the server:
+# whatever was begun was waited for.
+multi=0
+for model in serialize_all_requests serialize_requests parallel; do
+    check "$model, a client reads a part" serve $model \
+          "'$PYTHON_NBD' -m nbd -u \"\$uri\" \
+           -c 'for i in range (60): h.pread (65536, i * 65536)'"
+    check "it was read ahead" awk '$3 == "pread" && $4 > 65536 { n++ }
+                                   END { exit n == 0 }' "$tmp/calls"
+    check "no call is left" test "$(awk '$1 == "b" { n++ } $1 == "e" { n-- }
+                                     END { print n + 0 }' "$tmp/calls")" = 0
+done
 
 # serialize_connections: passed on, one message.
 check "serialize_connections: passive" \

@@ -24,6 +24,7 @@
 
 #include "v2v-utils.h"
 
+#include "engine.h"
 #include "readahead.h"
 #include "test-readahead-disk.h"
 
@@ -54,6 +55,40 @@ test_errors (void **state)
   assert_int_equal (d->lane_calls, calls);
   assert_int_equal (d->direct_bytes % d->size, 0);
   readahead_free (d->ra);
+  free_disk (d);
+}
+
+/* Three failures of lanes in a row pause prefetching; what clients' own
+ * threads fetch in between, well or not, does not count.
+ */
+static void
+test_errors_in_a_row (void **state)
+{
+  struct disk *d = new_disk (16 * MiB, NULL);
+  const struct readahead_direct direct = { direct_pread, d };
+  struct readahead *ra;
+  unsigned i;
+
+  (void)state;
+  ra = start (d, &ops, (struct readahead_options){ 0 });
+  d->fail_percent = 100;
+  pthread_mutex_lock (&ra->lock);
+  for (i = 0; i < 3; ++i) {
+    assert_true (ra->pause_until == 0);
+    d->direct_fail_percent = i == 1 ? 100 : 0;
+    ra_fetch (ra,
+              segments_add (&ra->segs, 2 * i * MiB, 2 * i * MiB + BLOCK, true,
+                            ra->memory),
+              0, &direct);
+    ra_fetch (ra,
+              segments_add (&ra->segs, (2 * i + 1) * MiB,
+                            (2 * i + 1) * MiB + BLOCK, true, ra->memory),
+              0, NULL);
+  }
+  assert_true (ra->pause_until > 0);
+  assert_int_equal (ra->stats.errors, 3);
+  pthread_mutex_unlock (&ra->lock);
+  readahead_free (ra);
   free_disk (d);
 }
 
@@ -369,6 +404,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_errors),
+    cmocka_unit_test (test_errors_in_a_row),
     cmocka_unit_test (test_canceled),
     cmocka_unit_test (test_direct_error),
     cmocka_unit_test (test_write),

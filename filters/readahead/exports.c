@@ -72,10 +72,11 @@ log_stats (const struct export *x)
   readahead_get_stats (x->ra, &st);
   nbdkit_debug ("v2v-readahead: export \"%s\": direct %" PRIu64 " bytes in "
                 "%" PRIu64 " reads, fetched %" PRIu64 " bytes in %" PRIu64
-                ", served %" PRIu64 ", wasted %" PRIu64 ", errors %" PRIu64
-                ", lanes %u",
+                ", served %" PRIu64 ", wasted %" PRIu64
+                ", held at most %" PRIu64 ", errors %" PRIu64 ", lanes %u",
                 x->name, st.direct_bytes, st.direct_reads, st.fetched_bytes,
-                st.fetches, st.hit_bytes, st.wasted_bytes, st.errors, st.lanes);
+                st.fetches, st.hit_bytes, st.wasted_bytes, st.max_held_bytes,
+                st.errors, st.lanes);
 }
 
 /* What the layer below says of itself. */

@@ -16,12 +16,13 @@
  * (can_multi_conn).
  *
  * LOCKED (serialize_all_requests; or serialize_requests without
- * multi-conn).  One fetch thread borrows the context of a connection.  A mutex makes its calls and the connection's exclude
- * each other: one for the whole server, or one per connection.  This is
- * why all callbacks are defined in filter.c: one that is not would bypass
- * the mutex.  Under serialize_all_requests it is also why the layer below
- * is opened, finalized and closed by us rather than by the server, which
- * would do so without the mutex.
+ * multi-conn).  One fetch thread borrows the context of a connection.  A
+ * mutex makes its calls and the connection's exclude each other: one for
+ * the whole server, or one per connection.  This is why all callbacks are
+ * defined in filter.c: one that is not would bypass the mutex.  Under
+ * serialize_all_requests it is also why the layer below is opened,
+ * finalized and closed by us rather than by the server, which would do so
+ * without the mutex.
  *
  * PASSIVE.  Everything is passed on: under serialize_connections; and for a
  * named export where requests are serialized, on nbdkit < 1.43.9.  There a

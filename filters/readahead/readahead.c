@@ -19,8 +19,9 @@
  * read (measured: 112 ns of CPU a random read, 161 ns a sequential one; a
  * 4 KiB read through nbdkit costs 20 us and more).
  *
- * How far.  A window per stream.  It starts at four reads, doubles when
- * the client had to wait, at least to twice rate × latency; it shrinks
+ * How far.  A window per stream.  It starts at four reads (sixteen with
+ * one lane), or at what the stream already read in sequence; it doubles
+ * when the client had to wait, at least to twice rate × latency; it shrinks
  * when it is more than needed, and when fetches were in vain.  It ends
  * at the end of the disk, at ranges that another stream has read, and
  * never covers what is known to be zero.
@@ -467,6 +468,8 @@ readahead_new (const struct readahead_options *opts,
   ra->ops = ops;
   ra->opaque = opaque;
   ra->align = V2V_MAX (min, FETCH_ALIGN);
+  if (opts->max_request > 0 && opts->max_request < ra->align)
+    ra->align = min; /* the source takes no more at a time */
   ra->limit = v2v_round_down (opts->size, min);
   ra->query_extents = ops->extents != NULL && !opts->serial &&
                       ra->opts.connections > 1;
