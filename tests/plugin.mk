@@ -15,6 +15,19 @@ test_plugin_vm_LDFLAGS =
 test_plugin_vm_LDADD = $(JSON_C_LIBS) $(CMOCKA_LIBS)
 
 if HAVE_CMOCKA
+TESTS += test-plugin-url
+check_PROGRAMS += test-plugin-url
+endif
+test_plugin_url_SOURCES = test-plugin-url.c $(v2v_parsers) $(vm_sources)
+test_plugin_url_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/common/vm \
+	-I$(top_srcdir)/plugins/v2v
+test_plugin_url_CFLAGS = $(ASAN_CFLAGS) $(JSON_C_CFLAGS) $(CMOCKA_CFLAGS) \
+	$(LIBXML2_CFLAGS) $(LIBARCHIVE_CFLAGS)
+test_plugin_url_LDFLAGS =
+test_plugin_url_LDADD = $(JSON_C_LIBS) $(LIBXML2_LIBS) $(LIBARCHIVE_LIBS) \
+	$(CMOCKA_LIBS)
+
+if HAVE_CMOCKA
 TESTS += test-plugin-golden
 endif
 check_PROGRAMS += test-plugin-golden

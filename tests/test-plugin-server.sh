@@ -80,6 +80,11 @@ check "libvirt XML with qcow2 over HTTPS" same https.xml cainfo=cert.pem
 check "an image that is not there" refused "cannot be opened" \
     https://localhost:$port/gone.qcow2 cainfo=cert.pem
 
+for f in guest.ova guest.ovf guest.xml; do
+    check "$f over HTTPS" refused "copy it to this host first" \
+        https://localhost:$port/$f cainfo=cert.pem
+done
+
 # One of the two children is killed, or hangs: the reads go on.  With clusters
 # this small each read needs tables that QEMU has not read yet, and it answers
 # with an error where it otherwise closes the connection.

@@ -168,3 +168,12 @@ set_topology (struct vm *vm, uint64_t cores, const char *what, struct diag *d)
   vm->cpu_cores = cores;
   vm->cpu_threads = 1;
 }
+
+int
+take_string (char **p, char *s, const char *what, struct diag *d)
+{
+  int r = set_string (p, s, what, d);
+
+  free (s);
+  return r;
+}

@@ -81,6 +81,8 @@ machine_add_disk (struct machine *m, struct disk_ref **ref, struct diag *d);
  */
 extern int
 set_string (char **p, const char *s, const char *what, struct diag *d);
+/* The same, and free S. */
+extern int take_string (char **p, char *s, const char *what, struct diag *d);
 /* "00:0C:29:..." in lower case into *P; NULL if it is no MAC or all zero. */
 extern int set_mac (char **p, const char *s, struct diag *d);
 /* Lower case copy. */

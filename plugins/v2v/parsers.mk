@@ -10,6 +10,7 @@ v2v_parsers = \
 	../plugins/v2v/container-dir.c \
 	../plugins/v2v/diag.c \
 	../plugins/v2v/domain.c \
+	../plugins/v2v/domain-disk.c \
 	../plugins/v2v/image.c \
 	../plugins/v2v/image-common.c \
 	../plugins/v2v/image-format.c \
@@ -19,8 +20,12 @@ v2v_parsers = \
 	../plugins/v2v/image-vmdk.c \
 	../plugins/v2v/machine.c \
 	../plugins/v2v/ovf.c \
+	../plugins/v2v/ovf-disk.c \
+	../plugins/v2v/ovf-items.c \
 	../plugins/v2v/plan.c \
+	../plugins/v2v/units.c \
 	../plugins/v2v/url.c \
 	../plugins/v2v/vmdk.c \
 	../plugins/v2v/vmx.c \
+	../plugins/v2v/vmx-keys.c \
 	../plugins/v2v/xml.c

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "image-format.h"
 #include "source-build.h"
@@ -21,7 +22,7 @@ static const char *
 format_of_uri (const char *uri)
 {
   CLEANUP_FREE char *path = strndup (uri, strcspn (uri, "?#"));
-  const char *format = path && strncmp (uri, "nbd", 3) != 0
+  const char *format = path && strncasecmp (uri, "nbd", 3) != 0
                          ? image_format_of_name (path)
                          : NULL;
 

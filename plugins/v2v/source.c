@@ -92,6 +92,12 @@ source_open (const struct source_options *opts, struct diag *d)
     input = opts->nr_files == 1 ? guess_input (file) : INPUT_DISK;
   if (input != INPUT_DISK && opts->nr_files != 1)
     r = diag_error (d, "exactly one file is expected for this input");
+  else if (url_is (file) && input != INPUT_DISK && input != INPUT_VMX &&
+           input != INPUT_LIBVIRT)
+    r = diag_error (d,
+                    "%s: only disks and VMX files can be read from a server: "
+                    "copy it to this host first",
+                    file);
   else
     r = kinds[input](s, opts, file, d);
   if (r == 0 && opts->verify)

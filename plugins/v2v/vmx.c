@@ -1,24 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* VMX, the configuration file of VMware's machines.
- *
- * Lines KEY = "VALUE"; blanks around everything do not matter, keys are
- * without regard to case, '#' starts a comment line, "|22" in a value is the
- * character 0x22, ".encoding" names the character set of the values.  A
+/* VMX, the configuration file of VMware's machines: what its keys mean.  A
  * device whose "present" is false does not exist.
- *
- * Keys are kept in the order of the file in one sorted array; the first of
- * equal keys counts, as in VMware.  Caps: 65536 lines.
  */
 
 #include <config.h>
 
 #include <ctype.h>
 #include <errno.h>
-#include <iconv.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,291 +17,7 @@
 
 #include "machine.h"
 #include "v2v-utils.h"
-
-#define MAX_KEYS 65536
-
-struct pair {
-  char *key; /* lower case */
-  char *value;
-  unsigned line;
-};
-
-struct vmx {
-  struct pair *pairs; /* sorted by key, then line */
-  size_t nr, alloc;
-};
-
-/*--------------------------------------------------------------------
- * The file.
- */
-static int
-hex_digit (char c)
-{
-  if (c >= '0' && c <= '9')
-    return c - '0';
-  c |= 0x20;
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* In place; a decoded NUL ends the value. */
-static void
-decode_bars (char *s)
-{
-  char *to = s;
-
-  for (; *s; ++s)
-    if (*s == '|' && hex_digit (s[1]) >= 0 && hex_digit (s[2]) >= 0) {
-      *to++ = hex_digit (s[1]) << 4 | hex_digit (s[2]);
-      s += 2;
-    }
-    else
-      *to++ = *s;
-  *to = '\0';
-}
-
-static bool
-blank (char c)
-{
-  return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
-}
-
-static int
-parse_line (struct vmx *v, char *p, unsigned line, struct diag *d)
-{
-  char *end = p + strlen (p), *value, *key_end;
-  struct pair *n;
-
-  while (end > p && blank (end[-1]))
-    *--end = '\0';
-  while (blank (*p))
-    p++;
-  if (*p == '\0' || *p == '#')
-    return 0;
-  value = strchr (p, '=');
-  if (value == NULL || value == p) {
-    diag_warn (d, "line %u: not KEY = \"VALUE\": ignored", line);
-    return 0;
-  }
-  key_end = value++;
-  while (key_end > p && blank (key_end[-1]))
-    key_end--;
-  while (blank (*value))
-    value++;
-  if (*value == '"') {
-    if (end - value < 2 || end[-1] != '"') {
-      diag_warn (d,
-                 "line %u: the value's quotation mark is not closed: "
-                 "ignored",
-                 line);
-      return 0;
-    }
-    value++;
-    *--end = '\0';
-  }
-  if (v->nr >= MAX_KEYS)
-    return diag_error (d, "line %u: more than %d keys", line, MAX_KEYS);
-  if (v->nr == v->alloc) {
-    size_t alloc = v->alloc ? v->alloc * 2 : 128;
-
-    n = reallocarray (v->pairs, alloc, sizeof *n);
-    if (n == NULL)
-      return diag_memory (d);
-    v->pairs = n;
-    v->alloc = alloc;
-  }
-  n = &v->pairs[v->nr];
-  n->key = strndup (p, key_end - p);
-  n->value = strdup (value);
-  n->line = line;
-  if (n->key == NULL || n->value == NULL) {
-    free (n->key);
-    free (n->value);
-    return diag_memory (d);
-  }
-  v->nr++;
-  for (p = n->key; *p; ++p)
-    *p = tolower ((unsigned char)*p);
-  decode_bars (n->value);
-  return 0;
-}
-
-static int
-compare (const void *a, const void *b)
-{
-  const struct pair *x = a, *y = b;
-  int r = strcmp (x->key, y->key);
-
-  if (r)
-    return r;
-  return x->line < y->line ? -1 : x->line > y->line;
-}
-
-static const struct pair *
-find (const struct vmx *v, const char *key)
-{
-  size_t lo = 0, hi = v->nr;
-
-  while (lo < hi) {
-    size_t mid = lo + (hi - lo) / 2;
-
-    if (strcmp (v->pairs[mid].key, key) < 0)
-      lo = mid + 1;
-    else
-      hi = mid;
-  }
-  if (lo < v->nr && strcmp (v->pairs[lo].key, key) == 0)
-    return &v->pairs[lo];
-  return NULL;
-}
-
-/* Formatted keys are lower case and short. */
-static const struct pair *__attribute__ ((format (printf, 2, 3)))
-get_pair (const struct vmx *v, const char *fmt, ...)
-{
-  char key[128];
-  va_list ap;
-
-  va_start (ap, fmt);
-  vsnprintf (key, sizeof key, fmt, ap);
-  va_end (ap);
-  return find (v, key);
-}
-
-#define get(v, ...) \
-  ({ \
-    const struct pair *p_ = get_pair (v, __VA_ARGS__); \
-    p_ ? p_->value : NULL; \
-  })
-
-static bool
-is_true (const char *s)
-{
-  return s && (strcasecmp (s, "true") == 0 || strcasecmp (s, "yes") == 0 ||
-               strcasecmp (s, "on") == 0 || strcmp (s, "1") == 0);
-}
-
-static bool
-is_false (const char *s)
-{
-  return s && !is_true (s);
-}
-
-/* *R is not changed if the key is absent. */
-static int
-get_number (const struct vmx *v, const char *key, uint64_t most, uint64_t *r,
-            struct diag *d)
-{
-  const struct pair *p = find (v, key);
-
-  if (p == NULL || p->value[strspn (p->value, " \t")] == '\0')
-    return 0;
-  if (!whole_number (p->value, r) || *r > most)
-    return diag_error (d,
-                       "line %u: %s: \"%.40s\" is not a number up to %" PRIu64,
-                       p->line, key, p->value, most);
-  return 0;
-}
-
-/* All values to UTF-8. */
-static int
-convert_values (struct vmx *v, struct diag *d)
-{
-  const struct pair *e = find (v, ".encoding");
-  iconv_t cd = (iconv_t)-1;
-  int r = 0;
-  size_t i;
-
-  if (e && strcasecmp (e->value, "utf-8") != 0) {
-    cd = iconv_open ("UTF-8", e->value);
-    if (cd == (iconv_t)-1)
-      return diag_error (d,
-                         "line %u: .encoding: character set \"%.40s\" is "
-                         "not known",
-                         e->line, e->value);
-  }
-  for (i = 0; r == 0 && i < v->nr; ++i) {
-    struct pair *p = &v->pairs[i];
-    size_t left = strlen (p->value), room = left * 4 + 1;
-    char *in = p->value, *out, *to;
-
-    if (cd == (iconv_t)-1 && vm_utf8_valid (in, left))
-      continue;
-    if (cd == (iconv_t)-1) {
-      if (e == NULL) /* what Windows hosts wrote before .encoding */
-        cd = iconv_open ("UTF-8", "WINDOWS-1252");
-      if (cd == (iconv_t)-1) {
-        r = diag_error (d, "line %u: %s: the text is not valid UTF-8", p->line,
-                        p->key);
-        break;
-      }
-    }
-    out = to = malloc (room);
-    if (out == NULL) {
-      r = diag_memory (d);
-      break;
-    }
-    iconv (cd, NULL, NULL, NULL, NULL);
-    if (iconv (cd, &in, &left, &to, &room) == (size_t)-1 || room == 0) {
-      free (out);
-      r = diag_error (d,
-                      "line %u: %s: the text is not valid in the file's "
-                      "encoding",
-                      p->line, p->key);
-      break;
-    }
-    *to = '\0';
-    free (p->value);
-    p->value = out;
-  }
-  if (cd != (iconv_t)-1)
-    iconv_close (cd);
-  return r;
-}
-
-static int
-read_vmx (struct vmx *v, const char *text, size_t len, struct diag *d)
-{
-  CLEANUP_FREE char *copy = NULL;
-  char *p, *next;
-  unsigned line = 0;
-  size_t i, k;
-
-  if ((len >= 4 &&
-       (memcmp (text, "VMDK", 4) == 0 || memcmp (text, "KDMV", 4) == 0)) ||
-      (len >= 21 && memcmp (text, "# Disk DescriptorFile", 21) == 0))
-    return diag_error (d, "this is a VMDK disk, not a VMX file: give it as a "
-                          "disk (input=disk)");
-  if (memchr (text, '\0', len))
-    return diag_error (d, "not a VMX file: it has NUL bytes");
-  copy = strndup (text, len);
-  if (copy == NULL)
-    return diag_memory (d);
-  p = copy;
-  if (strncmp (p, "\xef\xbb\xbf", 3) == 0)
-    p += 3;
-  for (; p; p = next) {
-    next = strchr (p, '\n');
-    if (next)
-      *next++ = '\0';
-    if (parse_line (v, p, ++line, d) == -1)
-      return -1;
-  }
-  if (v->nr == 0)
-    return diag_error (d, "not a VMX file: no KEY = \"VALUE\" in it");
-  qsort (v->pairs, v->nr, sizeof *v->pairs, compare);
-  for (i = 1, k = 0; i < v->nr; ++i) {
-    if (strcmp (v->pairs[i].key, v->pairs[k].key) == 0) {
-      diag_warn (d, "line %u: %s is there already in line %u: ignored",
-                 v->pairs[i].line, v->pairs[i].key, v->pairs[k].line);
-      free (v->pairs[i].key);
-      free (v->pairs[i].value);
-    }
-    else
-      v->pairs[++k] = v->pairs[i];
-  }
-  v->nr = k + 1;
-  return convert_values (v, d);
-}
+#include "vmx-keys.h"
 
 /*--------------------------------------------------------------------
  * Devices.
@@ -381,8 +88,8 @@ static int
 add_disk (const struct vmx *v, const char *type, unsigned bus, unsigned unit,
           enum vm_controller controller, struct machine *m, struct diag *d)
 {
-  const struct pair *p = get_pair (v, "%s%u:%u.filename", type, bus, unit);
-  const char *dev = get (v, "%s%u.virtualdev", type, bus);
+  const struct vmx_pair *p = vmx_pair (v, "%s%u:%u.filename", type, bus, unit);
+  const char *dev = vmx_get (v, "%s%u.virtualdev", type, bus);
   struct disk_ref *ref;
   struct vm_disk *disk;
 
@@ -405,7 +112,7 @@ add_disk (const struct vmx *v, const char *type, unsigned bus, unsigned unit,
 static int
 boot_rank (const struct vmx *v, const char *type, unsigned bus, unsigned unit)
 {
-  const char *p = get (v, "bios.hddorder");
+  const char *p = vmx_get (v, "bios.hddorder");
   char name[32];
   size_t n;
   int rank = 1;
@@ -452,12 +159,12 @@ get_drives (const struct vmx *v, struct machine *m, struct diag *d)
     collect (v, type, true, &n);
     for (j = 0; j < n.nr; ++j) {
       unsigned bus = n.at[j].bus, unit = n.at[j].unit;
-      const char *kind = get (v, "%s%u:%u.devicetype", type, bus, unit);
-      const char *file = get (v, "%s%u:%u.filename", type, bus, unit);
+      const char *kind = vmx_get (v, "%s%u:%u.devicetype", type, bus, unit);
+      const char *file = vmx_get (v, "%s%u:%u.filename", type, bus, unit);
       struct vm_removable *r;
 
-      if (is_false (get (v, "%s%u.present", type, bus)) ||
-          is_false (get (v, "%s%u:%u.present", type, bus, unit)))
+      if (vmx_is_false (vmx_get (v, "%s%u.present", type, bus)) ||
+          vmx_is_false (vmx_get (v, "%s%u:%u.present", type, bus, unit)))
         continue;
       if (kind ? word_in (kind, disks)
                : file && file[0] && !ends_with (file, ".iso")) {
@@ -486,7 +193,7 @@ get_drives (const struct vmx *v, struct machine *m, struct diag *d)
   for (i = 0; i < n.nr; ++i) {
     struct vm_removable *r;
 
-    if (is_false (get (v, "floppy%u.present", n.at[i].bus)))
+    if (vmx_is_false (vmx_get (v, "floppy%u.present", n.at[i].bus)))
       continue;
     r = vm_add_removable (m->vm);
     if (r == NULL)
@@ -507,16 +214,16 @@ get_nics (const struct vmx *v, struct machine *m, struct diag *d)
   collect (v, "ethernet", false, &n);
   for (i = 0; i < n.nr; ++i) {
     unsigned k = n.at[i].bus;
-    const char *type = get (v, "ethernet%u.addresstype", k);
-    const char *is_static = get (v, "ethernet%u.address", k);
-    const char *generated = get (v, "ethernet%u.generatedaddress", k);
-    const char *connection = get (v, "ethernet%u.connectiontype", k);
-    const char *network = get (v, "ethernet%u.networkname", k);
+    const char *type = vmx_get (v, "ethernet%u.addresstype", k);
+    const char *is_static = vmx_get (v, "ethernet%u.address", k);
+    const char *generated = vmx_get (v, "ethernet%u.generatedaddress", k);
+    const char *connection = vmx_get (v, "ethernet%u.connectiontype", k);
+    const char *network = vmx_get (v, "ethernet%u.networkname", k);
     char name[32];
     struct vm_nic *nic;
 
     /* Whatever a machine that never had the device left behind. */
-    if (is_false (get (v, "ethernet%u.present", k)))
+    if (vmx_is_false (vmx_get (v, "ethernet%u.present", k)))
       continue;
     nic = vm_add_nic (m->vm);
     if (nic == NULL)
@@ -528,7 +235,7 @@ get_nics (const struct vmx *v, struct machine *m, struct diag *d)
     if (type && strcasecmp (type, "static") == 0 && is_static)
       generated = is_static;
     if (set_mac (&nic->mac, generated ? generated : is_static, d) == -1 ||
-        set_lower (&nic->model, get (v, "ethernet%u.virtualdev", k),
+        set_lower (&nic->model, vmx_get (v, "ethernet%u.virtualdev", k),
                    "virtualDev", d) == -1 ||
         set_string (&nic->vnet, network && network[0] ? network : name,
                     "networkName", d) == -1)
@@ -545,7 +252,8 @@ get_nics (const struct vmx *v, struct machine *m, struct diag *d)
 static int
 get_genid (const struct vmx *v, struct vm *vm, struct diag *d)
 {
-  const struct pair *a = find (v, "vm.genid"), *b = find (v, "vm.genidx");
+  const struct vmx_pair *a = vmx_find (v, "vm.genid"),
+                        *b = vmx_find (v, "vm.genidx");
   uint64_t lo, hi;
   char *end1, *end2;
   int i;
@@ -587,10 +295,10 @@ get_sound (const struct vmx *v, struct vm *vm, struct diag *d)
     { "es1371", "es1370" },
     { "hdaudio", "ich6" },
   };
-  const char *dev = get (v, "sound.virtualdev");
+  const char *dev = vmx_get (v, "sound.virtualdev");
   size_t i;
 
-  if (dev == NULL || is_false (get (v, "sound.present")))
+  if (dev == NULL || vmx_is_false (vmx_get (v, "sound.present")))
     return 0;
   for (i = 0; i < V2V_ARRAY_SIZE (models); ++i)
     if (strcasecmp (models[i].dev, dev) == 0)
@@ -609,12 +317,13 @@ get_machine (const struct vmx *v, const char *fallback, struct machine *m,
   char uuid[37];
 
   if (set_string (&vm->hypervisor, "vmware", "hypervisor", d) == -1 ||
-      set_string (&vm->name, get (v, "displayname"), "displayName", d) == -1 ||
-      set_string (&vm->os_hint, get (v, "guestos"), "guestOS", d) == -1 ||
-      set_string (&vm->nvram, get (v, "nvram"), "nvram", d) == -1 ||
-      get_number (v, "memsize", UINT64_MAX >> 20, &memory, d) == -1 ||
-      get_number (v, "numvcpus", 65536, &vcpus, d) == -1 ||
-      get_number (v, "cpuid.corespersocket", UINT64_MAX - 1, &cores, d) == -1 ||
+      set_string (&vm->name, vmx_get (v, "displayname"), "displayName", d) ==
+        -1 ||
+      set_string (&vm->os_hint, vmx_get (v, "guestos"), "guestOS", d) == -1 ||
+      set_string (&vm->nvram, vmx_get (v, "nvram"), "nvram", d) == -1 ||
+      vmx_number (v, "memsize", UINT64_MAX >> 20, &memory, d) == -1 ||
+      vmx_number (v, "numvcpus", 65536, &vcpus, d) == -1 ||
+      vmx_number (v, "cpuid.corespersocket", UINT64_MAX - 1, &cores, d) == -1 ||
       get_genid (v, vm, d) == -1 || get_sound (v, vm, d) == -1)
     return -1;
   if (vm->name == NULL) {
@@ -628,7 +337,7 @@ get_machine (const struct vmx *v, const char *fallback, struct machine *m,
   if (cores != UINT64_MAX)
     set_topology (vm, cores, "cpuid.coresPerSocket", d);
 
-  s = get (v, "uuid.bios");
+  s = vmx_get (v, "uuid.bios");
   if (s && uuid_text (s, uuid)) {
     if (set_string (&vm->uuid, uuid, "uuid.bios", d) == -1)
       return -1;
@@ -636,17 +345,18 @@ get_machine (const struct vmx *v, const char *fallback, struct machine *m,
   else if (s)
     diag_warn (d, "uuid.bios is not a UUID: ignored");
 
-  s = get (v, "firmware");
+  s = vmx_get (v, "firmware");
   vm->firmware = VM_FIRMWARE_BIOS;
   if (s && strcasecmp (s, "efi") == 0) {
     vm->firmware = VM_FIRMWARE_UEFI;
-    vm->secure_boot = is_true (get (v, "uefi.secureboot.enabled")) ? VM_YES
-                                                                   : VM_NO;
+    vm->secure_boot = vmx_is_true (vmx_get (v, "uefi.secureboot.enabled"))
+                        ? VM_YES
+                        : VM_NO;
   }
   else if (s && strcasecmp (s, "bios") != 0)
     diag_warn (d, "firmware: \"%.40s\" is not known: taken as BIOS", s);
 
-  if (is_true (get (v, "vtpm.present")) &&
+  if (vmx_is_true (vmx_get (v, "vtpm.present")) &&
       (set_string (&vm->tpm_model, "tpm-crb", "tpm", d) == -1 ||
        set_string (&vm->tpm_version, "2.0", "tpm", d) == -1))
     return -1;
@@ -662,18 +372,13 @@ vmx_parse (const char *text, size_t len, const char *fallback,
            struct machine *m, struct diag *d)
 {
   struct vmx v = { 0 };
-  size_t i;
   int r;
 
   if (machine_init (m, d) == -1)
     return -1;
-  r = read_vmx (&v, text, len, d);
+  r = vmx_read (&v, text, len, d);
   if (r == 0)
     r = get_machine (&v, fallback, m, d);
-  for (i = 0; i < v.nr; ++i) {
-    free (v.pairs[i].key);
-    free (v.pairs[i].value);
-  }
-  free (v.pairs);
+  vmx_free (&v);
   return r;
 }
