@@ -195,8 +195,7 @@ child_run (const char *what, char *const argv[], bool heed, char **out)
   ssize_t r;
 
   heed = heed && !told_to_end;
-  if (pipe2 (fd, O_CLOEXEC) == -1 ||
-      fcntl (fd[0], F_SETFL, O_NONBLOCK) == -1) {
+  if (pipe2 (fd, O_CLOEXEC) == -1 || fcntl (fd[0], F_SETFL, O_NONBLOCK) == -1) {
     show_error ("internal", "pipe: %s", strerror (errno));
     return EXIT_USAGE;
   }
