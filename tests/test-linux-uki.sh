@@ -24,7 +24,7 @@ kver=$(debugfs -R "ls -p /lib/modules" "$guest$fs" 2>/dev/null |
 for f in vmlinuz initrd.img; do
     debugfs -R "dump /boot/$f-$kver $tmp/$f" "$guest$fs" 2>/dev/null
 done
-uuid=$(dd if="$guest" bs=1M skip=1 count=1 status=none | blkid -p -s UUID -o value -)
+uuid=$(dumpe2fs -h "$guest$fs" 2>/dev/null | awk '/^Filesystem UUID/ { print $3 }')
 
 # The modules that its initrd lacks, as v2v-initrd adds them.
 mkdir "$tmp/modules"

@@ -81,6 +81,8 @@ static const char runner[] =
   "    if [ -f /etc/init.d/v2v-firstboot ]; then\n"
   "        rm -f /etc/init.d/v2v-firstboot\n"
   "        update-rc.d v2v-firstboot remove >/dev/null 2>&1\n"
+  "        sed -i '/^TARGETS =/s/ v2v-firstboot//' /etc/init.d/.depend.start \\\n"
+  "            2>/dev/null\n"
   "    fi\n"
   "    rm -rf \"$dir\"\n"
   "    say 'first boot is done'\n"
