@@ -66,6 +66,10 @@ for g in "${guests[@]}"; do
     while read -r line; do sound+=(--run "$line"); done \
         < <("$dir/guests/make-linux.sh" --sound "$g")
     [ ${#sound[@]} -gt 0 ] || sound=("${usual[@]}")
+    read -r card mac < <("$dir/guests/make-linux.sh" --card "$g")
+    nic=()
+    [ -z "$card" ] || nic=(--nic "virtio-net-pci,$mac"
+                           --run "ip -br link show '$card' | grep -i '$mac'")
     if ! "$dir/guests/make-linux.sh" "$g" >"$tmp/images" 2>"$tmp/log"; then
         not_ok "$g is made"
         sed 's/^/# /' "$tmp/log" | tail -n 40
@@ -139,7 +143,7 @@ for g in "${guests[@]}"; do
     fi
     check "$g boots on virtio when converted" \
         boot "${out[@]}" -- "${options[@]}" --bus virtio --timeout 900 \
-        "${sound[@]}"
+        "${sound[@]}" "${nic[@]}"
     rm -f "${out[@]}"
 done
 done_testing

@@ -13,6 +13,8 @@
 #   make-linux.sh --warnings NAME the codes of warnings that it must give
 #   make-linux.sh --sound NAME    commands that must succeed in it, one per
 #                           line; none: those of test-guests.sh
+#   make-linux.sh --card NAME     the name and the MAC address of its card,
+#                           which it must have after the conversion, too
 #
 # root's password is "v2v", so is the passphrase of every LUKS device.
 #
@@ -24,7 +26,7 @@
 #     below; a set that one guest needs: profile=NAME packages=LIST);
 #   - may set convert=(…), parameters for v2v-convert; refuse=(…), parameters
 #     with which it must fail; disks=N, the number of its disks;
-#   - may set warnings=(…) and sound=(…), see --warnings and --sound;
+#   - may set warnings=(…), sound=(…) and card="NAME MAC", see above;
 #   - says "use NAME" for each lib-NAME.sh that it needs;
 #   - defines guest (), which writes the disks to the names that it is given.
 #     It begins with "begin" (lib-linux.sh) and may use what lib.sh has.
@@ -62,7 +64,7 @@ list () { (cd "$here/linux" && printf '%s\n' *.sh | sed 's/\.sh$//'); }
 # load NAME
 load ()
 {
-    name=$1 boot=() convert=() refuse=() warnings=() sound=() disks=1 profile='' packages=''
+    name=$1 boot=() convert=() refuse=() warnings=() sound=() card='' disks=1 profile='' packages=''
     [ -f "$here/linux/$name.sh" ] || die "unknown guest: $name (see --list)"
     . "$here/linux/$name.sh"
     sources+=("$here/linux/$name.sh")
@@ -92,6 +94,7 @@ case ${1:?which guest?} in
 --convert) load "$2"; echo "${convert[*]}" ;;
 --refuse) load "$2"; echo "${refuse[*]}" ;;
 --warnings) load "$2"; echo "${warnings[*]}" ;;
+--card) load "$2"; echo "$card" ;;
 --sound) load "$2"; [ ${#sound[@]} = 0 ] || printf '%s\n' "${sound[@]}" ;;
 *)  load "$1"
     image=$cache/$name-$(digest "${sources[@]}" <(echo "$packages")).img
