@@ -218,6 +218,20 @@ done
 check "above retry and cacheextents" \
     nbdkit -U - "${args[@]}" --filter=retry --filter=cacheextents file "$disk" --run 'nbdcopy "$uri" '"$tmp/retry.img"
 check "bytes" cmp "$tmp/retry.img" "$tmp/expected.img"
+# retry opens the plugin anew in whatever thread calls it, also while the
+# helper reads; each disk must stay the same one.
+reset
+tr '\0' '\1' <"$disk" >"$tmp/disk2.img"
+check "two disks above retry, of a source that fails" \
+    nbdkit -U - "${args[@]}" --filter=retry --filter=error \
+    v2v "$disk" "$tmp/disk2.img" format=raw error-pread-rate=30% \
+    retry-delay=1 retry-exponential=no retries=20 \
+    --run "nbdcopy \"nbd+unix:///disk0?socket=\$unixsocket\" $tmp/retry0.img &&
+        nbdcopy \"nbd+unix:///disk1?socket=\$unixsocket\" $tmp/retry1.img"
+check "the first" cmp "$tmp/retry0.img" "$tmp/expected.img"
+tail -c +$((4 * 1024 * 1024 + 1)) "$tmp/disk2.img" >"$tmp/tail2"
+check "the second" \
+    cmp -i $((4 * 1024 * 1024)):0 "$tmp/retry1.img" "$tmp/tail2"
 check "beneath another filter" \
     nbdkit -U - --filter=log "${args[@]}" file "$disk" logfile=/dev/null --run 'nbdcopy "$uri" '"$tmp/log.img"
 check "bytes" cmp "$tmp/log.img" "$tmp/expected.img"

@@ -14,17 +14,34 @@
 #define V2V_SOURCE_EXPORTS_WEAK
 #include "source-exports.h"
 
+/* Around each call of the layer below. */
+static void
+begin_call (const struct layer_source *src)
+{
+  if (src->name && v2v_source_thread_export)
+    v2v_source_thread_export (src->name);
+  if (src->lock)
+    pthread_mutex_lock (src->lock);
+}
+
+static void
+end_call (const struct layer_source *src)
+{
+  if (src->lock)
+    pthread_mutex_unlock (src->lock);
+  if (src->name && v2v_source_thread_export)
+    v2v_source_thread_export (NULL);
+}
+
 static int
 layer_pread (void *opaque, void *buf, uint32_t count, uint64_t offset, int *err)
 {
   struct layer_source *src = opaque;
   int r;
 
-  if (src->lock)
-    pthread_mutex_lock (src->lock);
+  begin_call (src);
   r = src->next->pread (src->next, buf, count, offset, 0, err);
-  if (src->lock)
-    pthread_mutex_unlock (src->lock);
+  end_call (src);
   return r;
 }
 
@@ -45,11 +62,9 @@ layer_extents (void *opaque, uint64_t count, uint64_t offset,
     *err = ENOMEM;
     return -1;
   }
-  if (src->lock)
-    pthread_mutex_lock (src->lock);
+  begin_call (src);
   r = src->next->extents (src->next, (uint32_t)count, offset, 0, exts, err);
-  if (src->lock)
-    pthread_mutex_unlock (src->lock);
+  end_call (src);
   n = nbdkit_extents_count (exts);
   if (r == 0 && n == 0) {
     *err = EIO;
@@ -78,9 +93,10 @@ static const struct overlay_source_ops ops_without_extents = {
 
 void
 layer_source_init (struct layer_source *src, nbdkit_next *next,
-                   pthread_mutex_t *src_lock)
+                   pthread_mutex_t *src_lock, const char *name)
 {
   src->next = next;
+  src->name = name;
   src->lock = src_lock;
   src->source.ops = next->can_extents (next) == 1 ? &ops_with_extents
                                                   : &ops_without_extents;

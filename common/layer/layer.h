@@ -17,11 +17,16 @@
 #include "overlay.h"
 
 /* Reads the layer below through one context.  LOCK is taken around each
- * call unless it is NULL.  Must not move once it is initialised.
+ * call unless it is NULL.  NAME, which must live as long, is that of the
+ * export, for calls in threads of our own: should a filter in between open
+ * the plugin anew in a call (nbdkit-retry-filter), our plugin is told; NULL
+ * in a thread of the server, which knows.  Must not move once it is
+ * initialised.
  */
 struct layer_source {
   nbdkit_next *next;
   pthread_mutex_t *lock;
+  const char *name;
   struct overlay_source source;
 };
 
@@ -29,7 +34,7 @@ struct layer_source {
  * the server has its answer.
  */
 extern void layer_source_init (struct layer_source *src, nbdkit_next *next,
-                               pthread_mutex_t *lock);
+                               pthread_mutex_t *lock, const char *name);
 
 /* A context of our own on the export NAME, prepared, outside any client's
  * connection.  NULL on error (logged).  Opens and closes must not overlap.

@@ -193,7 +193,7 @@ convert_prepare (nbdkit_next *next, void *handle, int readonly)
   /* No lock: all calls come from callbacks, which the server serialises
    * as the thread model demands.
    */
-  layer_source_init (&h->src, next, NULL);
+  layer_source_init (&h->src, next, NULL, NULL);
   return 0;
 }
 

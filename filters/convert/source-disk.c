@@ -94,7 +94,8 @@ source_disk_open (struct source_disk *d, const char *name,
                      printable_name (name), config->tmpdir, strerror (err));
     return -1;
   }
-  layer_source_init (&d->src, d->next, lock_of_layer (d, config->thread_model));
+  layer_source_init (&d->src, d->next, lock_of_layer (d, config->thread_model),
+                     name);
   return 0;
 
 failed:

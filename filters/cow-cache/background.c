@@ -60,14 +60,14 @@ background_thread (void *opaque)
 }
 
 struct background *
-background_new (struct overlay *ov, nbdkit_next *next)
+background_new (struct overlay *ov, nbdkit_next *next, const char *name)
 {
   struct background *bg = calloc (1, sizeof *bg);
 
   if (bg == NULL)
     return NULL;
   bg->ov = ov;
-  layer_source_init (&bg->below, next, NULL);
+  layer_source_init (&bg->below, next, NULL, name);
   pthread_mutex_init (&bg->lock, NULL);
   pthread_cond_init (&bg->changed, NULL);
   return bg;

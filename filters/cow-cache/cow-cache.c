@@ -286,7 +286,7 @@ cow_cache_prepare (nbdkit_next *next, void *handle, int readonly)
   if (h->ov == NULL)
     return -1;
   if (parallel && h->bg == NULL)
-    h->bg = background_new (h->ov, next);
+    h->bg = background_new (h->ov, next, h->name);
   return 0;
 }
 
@@ -418,7 +418,7 @@ cow_cache_pread (nbdkit_next *next, void *handle, void *buf, uint32_t count,
   struct layer_source below;
 
   (void)flags;
-  layer_source_init (&below, next, NULL);
+  layer_source_init (&below, next, NULL, NULL);
   update_copy_on_read (h->ov);
   return result (overlay_pread (h->ov, &below.source, buf, count, offset, err),
                  err);
@@ -439,7 +439,7 @@ cow_cache_pwrite (nbdkit_next *next, void *handle, const void *buf,
   struct layer_source below;
   int r;
 
-  layer_source_init (&below, next, NULL);
+  layer_source_init (&below, next, NULL, NULL);
   update_copy_on_read (h->ov);
   r = overlay_pwrite (h->ov, &below.source, buf, count, offset, err);
   if (r == 0)
@@ -455,7 +455,7 @@ cow_cache_zero (nbdkit_next *next, void *handle, uint32_t count,
   struct layer_source below;
   int r;
 
-  layer_source_init (&below, next, NULL);
+  layer_source_init (&below, next, NULL, NULL);
   r = overlay_zero (h->ov, &below.source, count, offset, err);
   if (r == 0)
     r = flush_if (h, flags, err);
@@ -487,7 +487,7 @@ cow_cache_extents (nbdkit_next *next, void *handle, uint32_t count,
   struct layer_source below;
   const bool one = flags & NBDKIT_FLAG_REQ_ONE;
 
-  layer_source_init (&below, next, NULL);
+  layer_source_init (&below, next, NULL, NULL);
   return result (overlay_extents (h->ov, &below.source, count, offset, one,
                                   add_extent, extents, err),
                  err);
@@ -503,7 +503,7 @@ cow_cache_cache (nbdkit_next *next, void *handle, uint32_t count,
   (void)flags;
   if (background_fill (h->bg, offset, count))
     return 0;
-  layer_source_init (&below, next, NULL);
+  layer_source_init (&below, next, NULL, NULL);
   return result (overlay_cache (h->ov, &below.source, count, offset, err), err);
 }
 

@@ -39,11 +39,12 @@ extern struct overlay *exports_get (const char *name, nbdkit_next *next);
 extern void exports_close_all (void);
 
 /* background.c: fills for .cache that the client does not wait for.  One
- * thread per connection at most.
+ * thread per connection at most.  NAME is the export's and must live until
+ * background_stop.
  */
 struct background;
 extern struct background *
-background_new (struct overlay *ov, nbdkit_next *next);
+background_new (struct overlay *ov, nbdkit_next *next, const char *name);
 /* True if the range will be filled in the background, false if the thread
  * is busy (or there is none): the caller does it.
  */
