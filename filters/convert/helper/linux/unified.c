@@ -67,12 +67,33 @@ vital (struct span cmdline)
   return t.failed ? NULL : strndup (t.data ? t.data : "", t.len);
 }
 
+/* The next initrd that the guest builds for this kernel has them, too. */
+static int
+keep_drivers (struct linux_state *st, const struct modindex *ix)
+{
+  char *drivers[V2V_ARRAY_SIZE (ix->wanted) + 1];
+  size_t n = 0, i;
+
+  for (i = 0; ix->wanted[i]; i++)
+    if (module_listed (ix->kernel.modules_dep, ix->wanted[i]))
+      drivers[n++] = (char *)ix->wanted[i];
+  if (module_listed (ix->kernel.modules_dep, ramdisk_optional[0]))
+    drivers[n++] = (char *)ramdisk_optional[0];
+  drivers[n] = NULL;
+  return ramdisk_keep_drivers (st, drivers);
+}
+
 /* Does it boot on virtio?  1; 0 with *WHY not (allocated); -1 on error. */
 static int
 boots (struct linux_state *st, const char *path, const struct uki *uki,
        const char *kver, char **why)
 {
   struct initrd_plan plan = { .verdict = INITRD_REBUILD };
+  /* A disk of virtio-blk is enough, and a card in the initrd too much to
+   * ask: it cannot be changed.
+   */
+  static const char *const wanted[] = { "virtio_pci", "virtio_blk", NULL };
+  static const char *const optional[] = { NULL };
   CLEANUP_FREE char *words = vital (uki->cmdline);
   struct modindex ix = { .st = st };
   int r = -1;
@@ -94,10 +115,10 @@ boots (struct linux_state *st, const char *path, const struct uki *uki,
     goto out;
   }
   if (initrd_plan ((const uint8_t *)uki->initrd.p, uki->initrd.n, &ix.kernel,
-                   ix.wanted, ramdisk_optional, &plan) == -1)
+                   wanted, optional, &plan) == -1)
     goto out;
   if (plan.verdict == INITRD_PRESENT) {
-    r = ramdisk_keep_drivers (st, plan.drivers) == -1 ? -1 : 1;
+    r = keep_drivers (st, &ix) == -1 ? -1 : 1;
     if (st->nr_kernels == 0)
       ramdisk_note_capabilities (st->gst, &ix.kernel);
     goto out;
@@ -179,8 +200,8 @@ unified_plan (struct linux_state *st)
                   "the guest boots unified kernel images only, which cannot "
                   "be changed, and none of them boots on virtio (%s): before "
                   "the conversion, build one in the guest with the drivers "
-                  "virtio_pci, virtio_blk and virtio_scsi, and with the root "
-                  "file system by UUID",
+                  "virtio_pci and virtio_blk, and with the root file system by "
+                  "UUID",
                   first);
   else
     report_error (report, "no-kernel",
