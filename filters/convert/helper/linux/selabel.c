@@ -159,7 +159,6 @@ literal_of (struct spec *s)
       operators = true;
   }
   for (i = 0; r[i] && !operators; i++) {
-    size_t was = i;
     char c = r[i];
 
     if (strchr (".^$?*+|[({", c)) {
@@ -173,7 +172,6 @@ literal_of (struct spec *s)
                         "0123456789",
                         c)) {
         operators = true;
-        i = was;
         break;
       }
     }
