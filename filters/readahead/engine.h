@@ -22,6 +22,8 @@
 #define NS_PER_S INT64_C (1000000000)
 
 #define WINDOW_MIN (UINT64_C (256) << 10)
+/* Most that a stream's first window is. */
+#define WINDOW_FIRST (UINT64_C (8) << 20)
 #define WINDOW_MAX (UINT64_C (16) << 20)
 #define FETCH_MIN (UINT64_C (64) << 10)
 #define FETCH_ALIGN 4096

@@ -255,9 +255,11 @@ choose_window (struct readahead *ra, struct stream *s)
 
   if (s->window == 0) {
     /* The more it read in sequence without help (as in a trial, whose
-     * measurement must not be of the window's growing), the surer.
+     * measurement must not be of the window's growing), the surer; but
+     * the other streams share the lanes, in a trial only one.
      */
-    s->window = V2V_MAX (V2V_MAX (WINDOW_MIN, least), s->good);
+    s->window =
+      V2V_MAX (V2V_MAX (WINDOW_MIN, least), V2V_MIN (s->good, WINDOW_FIRST));
     s->grown_at = s->head;
   }
   else if (s->head - s->grown_at > 2 * s->window) {
