@@ -258,8 +258,8 @@ choose_window (struct readahead *ra, struct stream *s)
      * measurement must not be of the window's growing), the surer; but
      * the other streams share the lanes, in a trial only one.
      */
-    s->window =
-      V2V_MAX (V2V_MAX (WINDOW_MIN, least), V2V_MIN (s->good, WINDOW_FIRST));
+    s->window = V2V_MAX (V2V_MAX (WINDOW_MIN, least),
+                         V2V_MIN (s->good, WINDOW_FIRST));
     s->grown_at = s->head;
   }
   else if (s->head - s->grown_at > 2 * s->window) {
