@@ -14,12 +14,22 @@
 #define V2V_SOURCE_EXPORTS_WEAK
 #include "source-exports.h"
 
+/* What our plugin takes for the export in this thread from now on; NULL is
+ * what nbdkit says.
+ */
+static void
+tell_export (const char *name)
+{
+  if (v2v_source_thread_export)
+    v2v_source_thread_export (name);
+}
+
 /* Around each call of the layer below. */
 static void
 begin_call (const struct layer_source *src)
 {
-  if (src->name && v2v_source_thread_export)
-    v2v_source_thread_export (src->name);
+  if (src->name)
+    tell_export (src->name);
   if (src->lock)
     pthread_mutex_lock (src->lock);
 }
@@ -29,8 +39,8 @@ end_call (const struct layer_source *src)
 {
   if (src->lock)
     pthread_mutex_unlock (src->lock);
-  if (src->name && v2v_source_thread_export)
-    v2v_source_thread_export (NULL);
+  if (src->name)
+    tell_export (NULL);
 }
 
 static int
@@ -108,15 +118,13 @@ layer_open (nbdkit_backend *backend, const char *name)
 {
   nbdkit_next *next;
 
-  if (v2v_source_thread_export)
-    v2v_source_thread_export (name);
+  tell_export (name);
   next = nbdkit_next_context_open (backend, 1, name, 1);
   if (next != NULL && next->prepare (next) == -1) {
     nbdkit_next_context_close (next);
     next = NULL;
   }
-  if (v2v_source_thread_export)
-    v2v_source_thread_export (NULL);
+  tell_export (NULL);
   return next;
 }
 
@@ -142,11 +150,13 @@ layer_read_all (nbdkit_backend *backend, const char *name, size_t max)
     text = malloc ((size_t)size + 1);
   if (text != NULL) {
     text[size] = '\0';
+    tell_export (name);
     if (size > 0 &&
         next->pread (next, text, (uint32_t)size, 0, 0, &err) == -1) {
       free (text);
       text = NULL;
     }
+    tell_export (NULL);
   }
   layer_close (next);
   return text;
