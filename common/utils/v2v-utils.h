@@ -8,6 +8,7 @@
 #define V2V_UTILS_H
 
 #include <pthread.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -27,6 +28,31 @@ static inline uint64_t
 v2v_round_up (uint64_t n, uint64_t m)
 {
   return (n + m - 1) & ~(m - 1);
+}
+
+/* The number in the N bytes (at most 8) at P, the least or the most
+ * significant byte first.  P need not be aligned.
+ */
+static inline uint64_t
+v2v_le (const void *p, size_t n)
+{
+  const uint8_t *b = p;
+  uint64_t r = 0;
+
+  while (n > 0)
+    r = r << 8 | b[--n];
+  return r;
+}
+
+static inline uint64_t
+v2v_be (const void *p, size_t n)
+{
+  const uint8_t *b = p;
+  uint64_t r = 0;
+
+  while (n-- > 0)
+    r = r << 8 | *b++;
+  return r;
 }
 
 /* Clean-up attributes. */

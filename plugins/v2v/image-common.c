@@ -76,7 +76,6 @@ char *
 image_range_node (struct image_context *ctx, const struct plan *p,
                   uint64_t start, uint64_t len, struct diag *d)
 {
-  CLEANUP_FREE char *file = NULL;
   const struct segment *s;
   struct blob b;
   uint64_t n;

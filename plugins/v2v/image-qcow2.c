@@ -140,24 +140,6 @@ map_clusters (const struct blob *b, const char *header, uint64_t size,
 
 /*--------------------------------------------------------------------*/
 
-static uint32_t
-be32 (const void *p)
-{
-  uint32_t v;
-
-  memcpy (&v, p, sizeof v);
-  return be32toh (v);
-}
-
-static uint64_t
-be64 (const void *p)
-{
-  uint64_t v;
-
-  memcpy (&v, p, sizeof v);
-  return be64toh (v);
-}
-
 /* Header: docs/interop/qcow2.txt of QEMU. */
 static int
 qcow2_reference (struct image_context *ctx, const char *name, const char *what,
@@ -194,15 +176,15 @@ image_qcow2 (struct image_context *ctx, const struct blob *b, const char *name,
   memset (h, 0, sizeof h);
   if (!blob_pread (b, h, 72, 0))
     return diag_error (d, "too short for a qcow2 image");
-  version = be32 (h + 4);
+  version = v2v_be (h + 4, 4);
   if (version != 2 && version != 3)
     return diag_error (d, "qcow2 version %" PRIu32 " is not known", version);
   offset = 72;
   if (version == 3) {
     if (!blob_pread (b, h, 104, 0))
       return diag_error (d, "too short for a qcow2 image");
-    incompatible = be64 (h + 72);
-    offset = be32 (h + 100);
+    incompatible = v2v_be (h + 72, 8);
+    offset = v2v_be (h + 100, 4);
     if (offset < 104 || offset > 4096)
       return diag_error (d, "qcow2: a header of %" PRIu64 " bytes", offset);
   }
@@ -211,16 +193,16 @@ image_qcow2 (struct image_context *ctx, const struct blob *b, const char *name,
                           "check -r all on it first");
   if (incompatible & ~UINT64_C (0x1f))
     return diag_error (d, "qcow2: unknown features %#" PRIx64, incompatible);
-  if (be32 (h + 32) != 0)
+  if (v2v_be (h + 32, 4) != 0)
     return diag_error (d, "encrypted qcow2 images are not supported");
-  size = v2v_round_down (be64 (h + 24), 512);
+  size = v2v_round_down (v2v_be (h + 24, 8), 512);
   if (size > INT64_MAX - 512)
     return diag_error (d, "the disk is larger than 2^63 bytes");
 
-  n = be32 (h + 16);
-  if (be64 (h + 8) != 0) {
+  n = v2v_be (h + 16, 4);
+  if (v2v_be (h + 8, 8) != 0) {
     if (n == 0 || n >= sizeof backing_name ||
-        !blob_pread (b, backing_name, n, be64 (h + 8)))
+        !blob_pread (b, backing_name, n, v2v_be (h + 8, 8)))
       return diag_error (d, "qcow2: damaged name of the backing file");
     backing_name[n] = '\0';
   }
@@ -228,8 +210,8 @@ image_qcow2 (struct image_context *ctx, const struct blob *b, const char *name,
   for (n = 0;; ++n) {
     if (n > 64 || !blob_pread (b, ext, sizeof ext, offset))
       break;
-    type = be32 (ext);
-    len = be32 (ext + 4);
+    type = v2v_be (ext, 4);
+    len = v2v_be (ext + 4, 4);
     offset += sizeof ext;
     if (type == 0)
       break;

@@ -4,7 +4,6 @@
 
 #include <config.h>
 
-#include <endian.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,24 +11,6 @@
 
 #include "image-common.h"
 #include "v2v-utils.h"
-
-static uint32_t
-le32 (const void *p)
-{
-  uint32_t v;
-
-  memcpy (&v, p, sizeof v);
-  return le32toh (v);
-}
-
-static uint64_t
-le64 (const void *p)
-{
-  uint64_t v;
-
-  memcpy (&v, p, sizeof v);
-  return le64toh (v);
-}
 
 /* VDI: the pre-header's signature at 0x40, type at 0x4c, size at 0x170,
  * UUIDs of links at 0x1a8 and 0x1b8.
@@ -46,15 +27,15 @@ image_vdi (struct image_context *ctx, const struct blob *b, const char *name,
   (void)name;
   if (!blob_pread (b, h, sizeof h, 0))
     return diag_error (d, "too short for a VDI image");
-  if (le32 (h + 0x4c) != 1 && le32 (h + 0x4c) != 2)
+  if (v2v_le (h + 0x4c, 4) != 1 && v2v_le (h + 0x4c, 4) != 2)
     return diag_error (d,
-                       "a VDI that depends on another one (type %" PRIu32
+                       "a VDI that depends on another one (type %" PRIu64
                        "): merge the snapshots first",
-                       le32 (h + 0x4c));
+                       v2v_le (h + 0x4c, 4));
   if (memcmp (h + 0x1b8, none, 16) != 0)
     return diag_error (d, "a VDI that depends on another one: merge the "
                           "snapshots first");
-  size = le64 (h + 0x170);
+  size = v2v_le (h + 0x170, 8);
   if (size > INT64_MAX - 512)
     return diag_error (d, "the disk is larger than 2^63 bytes");
   size = v2v_round_up (size, 512);

@@ -27,26 +27,6 @@
 
 #define MAX_BAT (8 * 1024 * 1024)
 
-static uint64_t
-be (const unsigned char *p, size_t n)
-{
-  uint64_t v = 0;
-
-  while (n-- > 0)
-    v = v << 8 | *p++;
-  return v;
-}
-
-static uint64_t
-le (const unsigned char *p, size_t n)
-{
-  uint64_t v = 0;
-
-  while (n > 0)
-    v = v << 8 | p[--n];
-  return v;
-}
-
 /* The one's complement of the sum of the other bytes. */
 static bool
 checksum_ok (const unsigned char *p, size_t len, size_t at)
@@ -57,7 +37,7 @@ checksum_ok (const unsigned char *p, size_t len, size_t at)
   for (i = 0; i < len; ++i)
     if (i < at || i >= at + 4)
       sum += p[i];
-  return (uint32_t)~sum == be (p + at, 4);
+  return (uint32_t)~sum == v2v_be (p + at, 4);
 }
 
 static int
@@ -73,9 +53,9 @@ dynamic (const struct blob *b, uint64_t header, uint64_t size, int file,
                        header);
   if (!checksum_ok (h, sizeof h, 36))
     return diag_error (d, "VHD: the dynamic disk header is damaged");
-  offset = be (h + 16, 8);
-  entries = be (h + 28, 4);
-  block = be (h + 32, 4);
+  offset = v2v_be (h + 16, 8);
+  entries = v2v_be (h + 28, 4);
+  block = v2v_be (h + 32, 4);
   if (block < 512 || (block & (block - 1)) != 0)
     return diag_error (d, "VHD: a block size of %" PRIu64 " bytes", block);
   if (entries > MAX_BAT || entries < (size + block - 1) / block)
@@ -88,7 +68,7 @@ dynamic (const struct blob *b, uint64_t header, uint64_t size, int file,
     return diag_error (d, "VHD: the block table lies outside of the file");
   for (i = 0; r->size < size; ++i) {
     len = V2V_MIN (block, size - r->size);
-    at = be (bat + 4 * i, 4);
+    at = v2v_be (bat + 4 * i, 4);
     if (at == UINT32_MAX) {
       if (plan_add (r, SEGMENT_ZERO, 0, 0, len, d) == -1)
         return -1;
@@ -126,25 +106,25 @@ image_vhd (struct image_context *ctx, const struct blob *b, const char *name,
     return diag_error (d, "not a vhd image: no footer");
   if (!checksum_ok (f, sizeof f, 64))
     return diag_error (d, "VHD: the footer is damaged");
-  size = v2v_round_down (be (f + 48, 8), 512);
+  size = v2v_round_down (v2v_be (f + 48, 8), 512);
   if (size > INT64_MAX / 2)
     return diag_error (d, "VHD: the disk is larger than 2^62 bytes");
   file = plan_add_fd (r, b->fd, d);
   if (file == -1)
     return -1;
-  switch (be (f + 60, 4)) {
+  switch (v2v_be (f + 60, 4)) {
   case 2:
     if (size > b->size)
       return diag_error (d, "VHD: the file is shorter than the disk");
     return plan_add (r, SEGMENT_FILE, file, b->offset, size, d);
   case 3:
-    return dynamic (b, be (f + 16, 8), size, file, r, d);
+    return dynamic (b, v2v_be (f + 16, 8), size, file, r, d);
   case 4:
     return diag_error (d, "a differencing VHD depends on another image: "
                           "merge it first");
   default:
     return diag_error (d, "VHD: disk type %" PRIu64 " is not known",
-                       be (f + 60, 4));
+                       v2v_be (f + 60, 4));
   }
 }
 
@@ -172,12 +152,12 @@ metadata_region (const struct blob *b, uint64_t at)
 
   if (!blob_pread (b, h, sizeof h, at) || memcmp (h, "regi", 4) != 0)
     return 0;
-  n = le (h + 8, 4);
+  n = v2v_le (h + 8, 4);
   for (i = 0; i < n && i < 2047; ++i)
     if (!blob_pread (b, e, sizeof e, at + 16 + 32 * i))
       return 0;
     else if (memcmp (e, guid_metadata, 16) == 0)
-      return le (e + 16, 8);
+      return v2v_le (e + 16, 8);
   return 0;
 }
 
@@ -198,12 +178,12 @@ image_vhdx (struct image_context *ctx, const struct blob *b, const char *name,
   if (at == 0 || !blob_pread (b, h, sizeof h, at) ||
       memcmp (h, "metadata", 8) != 0)
     return diag_error (d, "VHDX: the metadata region is damaged");
-  n = le (h + 10, 2);
+  n = v2v_le (h + 10, 2);
   for (i = 0; i < n && i < 2047; ++i) {
     if (!blob_pread (b, e, sizeof e, at + 32 + 32 * i))
       break;
     if (memcmp (e, guid_file_parameters, 16) == 0) {
-      if (!blob_pread (b, v, 8, at + le (e + 16, 4)))
+      if (!blob_pread (b, v, 8, at + v2v_le (e + 16, 4)))
         break;
       parameters = true;
       if (v[4] & 2)
@@ -211,9 +191,9 @@ image_vhdx (struct image_context *ctx, const struct blob *b, const char *name,
                               "image: merge it first");
     }
     else if (memcmp (e, guid_size, 16) == 0) {
-      if (!blob_pread (b, v, 8, at + le (e + 16, 4)))
+      if (!blob_pread (b, v, 8, at + v2v_le (e + 16, 4)))
         break;
-      size = le (v, 8);
+      size = v2v_le (v, 8);
     }
   }
   if (!parameters || size == 0 || size > INT64_MAX - 512)

@@ -33,16 +33,6 @@
 
 #define MAX_DESCRIPTOR (1024 * 1024)
 
-static uint64_t
-le (const char *p, size_t n)
-{
-  uint64_t v = 0;
-
-  while (n > 0)
-    v = v << 8 | (unsigned char)p[--n];
-  return v;
-}
-
 /* JSON of the file node of a descriptor of ours for the extent B alone. */
 static char *
 descriptor_node (struct image_context *ctx, struct blob b, uint64_t sectors,
@@ -166,15 +156,15 @@ add_sparse (struct image_context *ctx, const struct blob *b, uint64_t sectors,
   if (!blob_pread (b, h, sizeof h, 0))
     return diag_error (d, "too short for a sparse VMDK extent");
   if (memcmp (h, "KDMV", 4) == 0) {
-    capacity = le (h + 12, 8);
-    if (le (h + 4, 4) < 1 || le (h + 4, 4) > 3)
+    capacity = v2v_le (h + 12, 8);
+    if (v2v_le (h + 4, 4) < 1 || v2v_le (h + 4, 4) > 3)
       return diag_error (d, "VMDK version %" PRIu64 " is not known",
-                         le (h + 4, 4));
+                         v2v_le (h + 4, 4));
     if (capacity == 0)
       return diag_error (d, "a sparse VMDK without a size: refused");
   }
   else if (memcmp (h, "COWD", 4) == 0)
-    capacity = le (h + 12, 4);
+    capacity = v2v_le (h + 12, 4);
   else
     return diag_error (d, "not a sparse VMDK extent");
   if (capacity > INT64_MAX / 512)
@@ -223,8 +213,8 @@ sparse_image (struct image_context *ctx, const struct blob *b, const char *name,
 
   if (!blob_pread (b, h, sizeof h, 0))
     return diag_error (d, "too short for a VMDK image");
-  offset = le (h + 28, 8);
-  len = le (h + 36, 8);
+  offset = v2v_le (h + 28, 8);
+  len = v2v_le (h + 36, 8);
   if (offset && len) {
     if (offset > b->size / 512 || len > MAX_DESCRIPTOR / 512 ||
         len * 512 > b->size - offset * 512)

@@ -403,16 +403,6 @@ devices_find (const struct devices *d, const char *name)
   return NULL;
 }
 
-static uint64_t
-le (const uint8_t *p, unsigned n)
-{
-  uint64_t r = 0;
-
-  while (n-- > 0)
-    r = r << 8 | p[n];
-  return r;
-}
-
 uint64_t
 devices_table_end (const uint8_t *first, size_t len)
 {
@@ -426,7 +416,7 @@ devices_table_end (const uint8_t *first, size_t len)
 
     if (len < sectors[i] + 92 || memcmp (header, "EFI PART", 8) != 0)
       continue;
-    last = le (header + 48, 8);
+    last = v2v_le (header + 48, 8);
     return last < UINT64_MAX / 8 ? (last + 1) * (sectors[i] / 512) : UINT64_MAX;
   }
 
@@ -434,7 +424,7 @@ devices_table_end (const uint8_t *first, size_t len)
     return 0;
   for (i = 0; i < 4; ++i) {
     const uint8_t *p = first + 446 + 16 * i;
-    uint64_t start = le (p + 8, 4), size = le (p + 12, 4);
+    uint64_t start = v2v_le (p + 8, 4), size = v2v_le (p + 12, 4);
 
     /* The boot sector of a file system has code here. */
     if (p[0] != 0 && p[0] != 0x80)

@@ -27,19 +27,7 @@
 #include <zstd.h>
 
 #include "kernel.h"
-
-static uint32_t
-le32 (const uint8_t *p)
-{
-  return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-         (uint32_t)p[3] << 24;
-}
-
-static uint64_t
-le64 (const uint8_t *p)
-{
-  return le32 (p) | (uint64_t)le32 (p + 4) << 32;
-}
+#include "v2v-utils.h"
 
 static int
 unpack_gzip (const uint8_t *in, size_t n, uint8_t *out, size_t *out_size)
@@ -107,7 +95,7 @@ unpack_lz4 (const uint8_t *in, size_t n, uint8_t *out, size_t *out_size)
   size_t pos = 4, done = 0;
 
   while (n - pos >= 4) {
-    uint32_t len = le32 (in + pos);
+    uint32_t len = v2v_le (in + pos, 4);
     int r, room;
 
     if (len == 0 || len > n - pos - 4)
@@ -136,7 +124,7 @@ has_pvh_note (const uint8_t *elf, size_t size)
   if (size < 64 || memcmp (elf, "\177ELF\2\1", 6) != 0 || elf[18] != 62 ||
       elf[19] != 0)
     return 0;
-  phoff = le64 (elf + 32);
+  phoff = v2v_le (elf + 32, 8);
   phentsize = elf[54] | elf[55] << 8;
   phnum = elf[56] | elf[57] << 8;
   if (phentsize < 56 || phoff > size ||
@@ -144,19 +132,19 @@ has_pvh_note (const uint8_t *elf, size_t size)
     return 0;
   for (i = 0; i < phnum; ++i) {
     const uint8_t *ph = elf + phoff + (size_t)i * phentsize;
-    uint64_t off = le64 (ph + 8), len = le64 (ph + 32);
+    uint64_t off = v2v_le (ph + 8, 8), len = v2v_le (ph + 32, 8);
 
-    if (le32 (ph) != 4 /* PT_NOTE */ || off > size || len > size - off)
+    if (v2v_le (ph, 4) != 4 /* PT_NOTE */ || off > size || len > size - off)
       continue;
     while (len >= 12) {
       const uint8_t *note = elf + off;
-      uint64_t namesz = le32 (note), descsz = le32 (note + 4);
+      uint64_t namesz = v2v_le (note, 4), descsz = v2v_le (note + 4, 4);
       uint64_t total = 12 + ((namesz + 3) & ~UINT64_C (3)) +
                        ((descsz + 3) & ~UINT64_C (3));
 
       if (total > len)
         break;
-      if (le32 (note + 8) == 18 && namesz == 4 &&
+      if (v2v_le (note + 8, 4) == 18 && namesz == 4 &&
           memcmp (note + 12, "Xen", 4) == 0)
         return 1;
       off += total;
@@ -185,8 +173,8 @@ kernel_unpack (const uint8_t *image, size_t size, uint8_t **vmlinux,
   }
   setup = image[0x1f1] == 0 ? 4 : image[0x1f1];
   code = (setup + 1) * 512;
-  start = code + le32 (image + 0x248);
-  len = le32 (image + 0x24c);
+  start = code + v2v_le (image + 0x248, 4);
+  len = v2v_le (image + 0x24c, 4);
   if (start > size || len > size - start || len < 32) {
     *why = "the payload lies outside the image";
     return -1;
@@ -196,7 +184,7 @@ kernel_unpack (const uint8_t *image, size_t size, uint8_t **vmlinux,
   /* The size that the build wrote behind the payload (gzip has the same
    * field as its own trailer).
    */
-  out_size = le32 (payload + len - 4);
+  out_size = v2v_le (payload + len - 4, 4);
   if (out_size < 4096 || out_size > KERNEL_MAX) {
     *why = "the size of the payload is out of range";
     return -1;

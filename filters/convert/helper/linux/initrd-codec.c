@@ -45,6 +45,7 @@
 #include <zstd.h>
 
 #include "initrd-codec.h"
+#include "v2v-utils.h"
 
 /* First growth of the output, and the least room that is offered. */
 #define CHUNK ((size_t)256 << 10)
@@ -317,13 +318,6 @@ out:
   return ret;
 }
 
-static uint32_t
-le32 (const uint8_t *p)
-{
-  return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-         (uint32_t)p[3] << 24;
-}
-
 static void
 put_le32 (uint8_t *p, uint32_t n)
 {
@@ -339,12 +333,12 @@ unpack_lz4 (const uint8_t *data, size_t size, struct initrd_buf *out,
 {
   size_t pos = 4;
 
-  if (size < 4 || le32 (data) != LZ4_MAGIC) {
+  if (size < 4 || v2v_le (data, 4) != LZ4_MAGIC) {
     *err = "not an lz4 legacy frame";
     return INITRD_CODEC_BAD;
   }
   while (size - pos >= 4) {
-    uint32_t n = le32 (data + pos);
+    uint32_t n = v2v_le (data + pos, 4);
     size_t room;
     int r;
 

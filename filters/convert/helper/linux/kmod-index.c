@@ -37,6 +37,7 @@
 
 #include "initrd-buf.h"
 #include "kmod-index.h"
+#include "v2v-utils.h"
 
 #define MAGIC UINT32_C (0xB007F457)
 #define INDEX_MAJOR 2
@@ -106,13 +107,6 @@ kmod_index_add (struct kmod_index *idx, const char *key, const char *value,
   return add_owned (idx, strdup (key), strdup (value), priority);
 }
 
-static uint32_t
-be32 (const uint8_t *p)
-{
-  return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 |
-         (uint32_t)p[3];
-}
-
 /* A node that is still to be read, and the length of the key up to it. */
 struct pending {
   uint32_t ref;
@@ -160,7 +154,7 @@ read_values (struct reader *rd, size_t pos, size_t key_len, const char **err)
   *err = "module index: values beyond its end";
   if (rd->size - pos < 4)
     return 0;
-  n = be32 (rd->data + pos);
+  n = v2v_be (rd->data + pos, 4);
   pos += 4;
   while (n-- > 0) {
     const uint8_t *s, *nul;
@@ -179,9 +173,9 @@ read_values (struct reader *rd, size_t pos, size_t key_len, const char **err)
       return 0;
     }
     /* A value at the empty key can never be looked up. */
-    if (key_len > 0 &&
-        add_owned (rd->idx, strndup ((char *)rd->key, key_len),
-                   strndup ((const char *)s, len), be32 (rd->data + pos)) == -1)
+    if (key_len > 0 && add_owned (rd->idx, strndup ((char *)rd->key, key_len),
+                                  strndup ((const char *)s, len),
+                                  v2v_be (rd->data + pos, 4)) == -1)
       return -1;
     pos += 4 + len + 1;
   }
@@ -238,7 +232,7 @@ read_node (struct reader *rd, const struct pending *node, const char **err)
     }
     /* Backwards, so that the stack gives them in order. */
     for (c = last; c >= first; --c) {
-      uint32_t ref = be32 (rd->data + pos + (size_t)(c - first) * 4);
+      uint32_t ref = v2v_be (rd->data + pos + (size_t)(c - first) * 4, 4);
 
       if (ref != 0 && push (rd, ref, key_len, (uint8_t)c) == -1)
         return -1;
@@ -264,13 +258,13 @@ kmod_index_read (const uint8_t *data, size_t size, struct kmod_index *idx,
   int r = -1;
 
   *err = "not a module index";
-  if (size < 12 || be32 (data) != MAGIC)
+  if (size < 12 || v2v_be (data, 4) != MAGIC)
     return 0;
-  if (be32 (data + 4) >> 16 != INDEX_MAJOR) {
+  if (v2v_be (data + 4, 4) >> 16 != INDEX_MAJOR) {
     *err = "module index of an unknown version";
     return 0;
   }
-  root = be32 (data + 8);
+  root = v2v_be (data + 8, 4);
   if ((root & OFFSET) == 0)
     return 1; /* empty */
   if (push (&rd, root, 0, 0) == -1)

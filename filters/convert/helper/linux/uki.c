@@ -24,24 +24,14 @@
 /* A UKI has about ten. */
 #define MAX_SECTIONS 96
 
-static uint32_t
-le (const uint8_t *p, unsigned n)
-{
-  uint32_t r = 0;
-
-  while (n-- > 0)
-    r = r << 8 | p[n];
-  return r;
-}
-
 /* The content of the section whose table entry is at S. */
 static bool
 content (const uint8_t *image, size_t size, const uint8_t *s,
          struct span *found)
 {
   /* What is beyond the virtual size pads to the alignment of the file. */
-  const uint32_t raw = le (s + 16, 4), at = le (s + 20, 4);
-  const uint32_t len = V2V_MIN (le (s + 8, 4), raw);
+  const uint32_t raw = v2v_le (s + 16, 4), at = v2v_le (s + 20, 4);
+  const uint32_t len = V2V_MIN (v2v_le (s + 8, 4), raw);
 
   if (at > size || len > size - at)
     return false;
@@ -67,11 +57,11 @@ uki_parse (const uint8_t *image, size_t size, struct uki *uki)
     *sections[k].span = (struct span){ "", 0 };
   if (size < 0x40 || image[0] != 'M' || image[1] != 'Z')
     return false;
-  pe = le (image + 0x3c, 4);
+  pe = v2v_le (image + 0x3c, 4);
   if (pe > size || size - pe < 24 || memcmp (image + pe, "PE\0", 4) != 0)
     return false;
-  nr = le (image + pe + 6, 2);
-  table = pe + 24 + le (image + pe + 20, 2);
+  nr = v2v_le (image + pe + 6, 2);
+  table = pe + 24 + v2v_le (image + pe + 20, 2);
   if (nr > MAX_SECTIONS || table > size || size - table < nr * 40)
     return false;
 
