@@ -14,22 +14,12 @@
 #define V2V_SOURCE_EXPORTS_WEAK
 #include "source-exports.h"
 
-/* What our plugin takes for the export in this thread from now on; NULL is
- * what nbdkit says.
- */
-static void
-tell_export (const char *name)
-{
-  if (v2v_source_thread_export)
-    v2v_source_thread_export (name);
-}
-
 /* Around each call of the layer below. */
 static void
 begin_call (const struct layer_source *src)
 {
   if (src->name)
-    tell_export (src->name);
+    v2v_tell_export (src->name);
   if (src->lock)
     pthread_mutex_lock (src->lock);
 }
@@ -40,7 +30,7 @@ end_call (const struct layer_source *src)
   if (src->lock)
     pthread_mutex_unlock (src->lock);
   if (src->name)
-    tell_export (NULL);
+    v2v_tell_export (NULL);
 }
 
 static int
@@ -118,13 +108,13 @@ layer_open (nbdkit_backend *backend, const char *name)
 {
   nbdkit_next *next;
 
-  tell_export (name);
+  v2v_tell_export (name);
   next = nbdkit_next_context_open (backend, 1, name, 1);
   if (next != NULL && next->prepare (next) == -1) {
     nbdkit_next_context_close (next);
     next = NULL;
   }
-  tell_export (NULL);
+  v2v_tell_export (NULL);
   return next;
 }
 
@@ -150,13 +140,13 @@ layer_read_all (nbdkit_backend *backend, const char *name, size_t max)
     text = malloc ((size_t)size + 1);
   if (text != NULL) {
     text[size] = '\0';
-    tell_export (name);
+    v2v_tell_export (name);
     if (size > 0 &&
         next->pread (next, text, (uint32_t)size, 0, 0, &err) == -1) {
       free (text);
       text = NULL;
     }
-    tell_export (NULL);
+    v2v_tell_export (NULL);
   }
   layer_close (next);
   return text;

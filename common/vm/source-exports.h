@@ -25,6 +25,16 @@
  */
 extern void v2v_source_thread_export (const char *name) V2V_SOURCE_LINKAGE;
 
+#ifdef V2V_SOURCE_EXPORTS_WEAK
+/* The same, whichever plugin it is: nothing if it is not ours. */
+static inline void
+v2v_tell_export (const char *name)
+{
+  if (v2v_source_thread_export)
+    v2v_source_thread_export (name);
+}
+#endif
+
 /* The names of the exports, NULL-terminated: the disks in their order,
  * then documents, whose names begin with "v2v/".  Valid from .get_ready
  * until the plugin is unloaded.

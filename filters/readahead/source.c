@@ -140,20 +140,13 @@ struct call {
   struct handle *borrowed; /* or NULL: `next' is the lane's own */
 };
 
-/* Our plugin will be told the name of the export should it be opened in this
- * thread: by us, or by a filter in between (nbdkit-retry-filter).
- */
-static void
-tell_export (const char *name)
-{
-  if (v2v_source_thread_export)
-    v2v_source_thread_export (name);
-}
-
 static int
 begin_call (struct export *x, unsigned lane, struct call *c, int *err)
 {
-  tell_export (x->name);
+  /* Should it be opened in this thread: by us, or by a filter in between
+   * (nbdkit-retry-filter).
+   */
+  v2v_tell_export (x->name);
   if (x->mode == OWN) {
     struct own_context *own = &x->own[lane];
 
@@ -270,7 +263,7 @@ source_lane_end (void *xv, unsigned lane)
 {
   struct export *x = xv;
 
-  tell_export (NULL);
+  v2v_tell_export (NULL);
   if (x->mode == OWN)
     close_own (&x->own[lane]);
 }
