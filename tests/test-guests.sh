@@ -66,6 +66,9 @@ for g in "${guests[@]}"; do
     while read -r line; do sound+=(--run "$line"); done \
         < <("$dir/guests/make-linux.sh" --sound "$g")
     [ ${#sound[@]} -gt 0 ] || sound=("${usual[@]}")
+    converted=()
+    while read -r line; do converted+=(--run "$line"); done \
+        < <("$dir/guests/make-linux.sh" --converted "$g")
     read -r card mac < <("$dir/guests/make-linux.sh" --card "$g")
     nic=()
     [ -z "$card" ] || nic=(--nic "virtio-net-pci,$mac"
@@ -143,7 +146,7 @@ for g in "${guests[@]}"; do
     fi
     check "$g boots on virtio when converted" \
         boot "${out[@]}" -- "${options[@]}" --bus virtio --timeout 900 \
-        "${sound[@]}" "${nic[@]}"
+        "${sound[@]}" "${converted[@]}" "${nic[@]}"
     rm -f "${out[@]}"
 done
 done_testing

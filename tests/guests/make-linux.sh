@@ -13,6 +13,8 @@
 #   make-linux.sh --warnings NAME the codes of warnings that it must give
 #   make-linux.sh --sound NAME    commands that must succeed in it, one per
 #                           line; none: those of test-guests.sh
+#   make-linux.sh --converted NAME  commands that must succeed besides, after
+#                           the conversion
 #   make-linux.sh --card NAME     the name and the MAC address of its card,
 #                           which it must have after the conversion, too
 #
@@ -26,7 +28,8 @@
 #     below; a set that one guest needs: profile=NAME packages=LIST);
 #   - may set convert=(…), parameters for v2v-convert; refuse=(…), parameters
 #     with which it must fail; disks=N, the number of its disks;
-#   - may set warnings=(…), sound=(…) and card="NAME MAC", see above;
+#   - may set warnings=(…), sound=(…), converted=(…) and card="NAME MAC", see
+#     above;
 #   - says "use NAME" for each lib-NAME.sh that it needs;
 #   - defines guest (), which writes the disks to the names that it is given.
 #     It begins with "begin" (lib-linux.sh) and may use what lib.sh has.
@@ -64,7 +67,7 @@ list () { (cd "$here/linux" && printf '%s\n' *.sh | sed 's/\.sh$//'); }
 # load NAME
 load ()
 {
-    name=$1 boot=() convert=() refuse=() warnings=() sound=() card='' disks=1 profile='' packages=''
+    name=$1 boot=() convert=() refuse=() warnings=() sound=() converted=() card='' disks=1 profile='' packages=''
     [ -f "$here/linux/$name.sh" ] || die "unknown guest: $name (see --list)"
     . "$here/linux/$name.sh"
     sources+=("$here/linux/$name.sh")
@@ -96,6 +99,7 @@ case ${1:?which guest?} in
 --warnings) load "$2"; echo "${warnings[*]}" ;;
 --card) load "$2"; echo "$card" ;;
 --sound) load "$2"; [ ${#sound[@]} = 0 ] || printf '%s\n' "${sound[@]}" ;;
+--converted) load "$2"; [ ${#converted[@]} = 0 ] || printf '%s\n' "${converted[@]}" ;;
 *)  load "$1"
     image=$cache/$name-$(digest "${sources[@]}" <(echo "$packages")).img
     if [ ! -e "$image" ]; then

@@ -5,9 +5,10 @@
 # with the packed modules, then one with busybox, udev and kmod, the indexes
 # of modules only in binary; its hooks "base udev modconf block filesystems".
 # Debian has no mkinitcpio: what puts them together, and their /init, are
-# written here.
+# written here.  Of the two configurations of mkinitcpio the later one wins.
 boot=(--bus sata --uefi)
 card="ens192 00:0c:29:ab:00:01"
+converted=('bash -c ". /etc/mkinitcpio.conf; for f in /etc/mkinitcpio.conf.d/*.conf; do . \$f; done; echo \${MODULES[*]}" | grep "^vmw_pvscsi .*virtio_blk"')
 profile=arch
 packages=init,systemd-sysv,udev,dbus,kmod,iproute2,e2fsprogs,linux-image-amd64,open-vm-tools,initramfs-tools,systemd-boot-efi,busybox,zstd,cpio,pacman-package-manager
 use family
@@ -233,7 +234,7 @@ END
     : >"$root/etc/arch-release"
     rm -rf "$root"/var/lib/dpkg "$root"/etc/{initramfs-tools,default/grub}
     rm -f "$root"/usr/bin/{dpkg*,apt*}
-    mkdir -p "$root"/etc/{mkinitcpio.d,systemd/network}
+    mkdir -p "$root"/etc/{mkinitcpio.d,mkinitcpio.conf.d,systemd/network}
     echo arch >"$root/etc/hostname"
     printf '[Match]\nName=ens192\n\n[Network]\nAddress=192.168.77.10/24\nGateway=192.168.77.1\nDNS=192.168.77.1\n' \
         >"$root/etc/systemd/network/20-wired.network"
@@ -244,6 +245,7 @@ BINARIES=()
 FILES=()
 HOOKS=(base udev autodetect modconf kms keyboard keymap block filesystems fsck)
 END
+    echo 'MODULES=(vmw_pvscsi)' >"$root/etc/mkinitcpio.conf.d/vmware.conf"
     cat >"$root/etc/mkinitcpio.d/linux.preset" <<'END'
 ALL_kver="/boot/vmlinuz-linux"
 PRESETS=('default' 'fallback')

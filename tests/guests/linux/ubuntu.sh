@@ -5,12 +5,12 @@
 boot=(--bus sata)
 card="ens192 00:0c:29:ab:00:01"
 profile=ubuntu
-packages=init,systemd-sysv,udev,dbus,kmod,iproute2,e2fsprogs,linux-image-amd64,open-vm-tools,initramfs-tools,grub-pc,zstd
+packages=init,systemd-sysv,udev,dbus,kmod,iproute2,e2fsprogs,linux-image-amd64,open-vm-tools,initramfs-tools,grub-pc,zstd,netplan.io
+converted=("ip -4 addr show ens192 | grep '192.168.77.10/24'")
 use family
 use gpt
 
-# What cloud-init leaves behind on VMware.  (With a match by MAC address
-# netplan, which Debian's systems have not, would keep the name itself.)
+# What cloud-init leaves behind on VMware: its card is known by its address.
 cloud_init ()
 {
     local d=$root/var/lib/cloud/instances/iid-vmware-imc
@@ -27,6 +27,9 @@ network:
     version: 2
     ethernets:
         ens192:
+            match:
+                macaddress: 00:0c:29:ab:00:01
+            set-name: ens192
             addresses:
             - 192.168.77.10/24
             nameservers:
@@ -37,6 +40,8 @@ network:
                 via: 192.168.77.1
 END
     chmod 600 "$root/etc/netplan/50-cloud-init.yaml"
+    # A machine without this card is not to wait for it.
+    ln -s /dev/null "$root/etc/systemd/system/systemd-networkd-wait-online.service"
 }
 
 guest ()

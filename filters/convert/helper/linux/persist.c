@@ -8,6 +8,9 @@
 
 #include <config.h>
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "confedit.h"
 #include "state.h"
 #include "v2v-utils.h"
@@ -36,6 +39,31 @@ apply (struct linux_state *st, const char *path, words_fn *fn, const char *arg,
   return conf_set (st, f, out.data ? out.data : "", out.len, why);
 }
 
+/* DIR/FILE with the line BEFORE DRIVERS AFTER, if the guest has DIR: its tool
+ * reads what is in there after its configuration.
+ */
+static int
+drop_in (struct linux_state *st, const char *dir, const char *file,
+         const char *before, const char *after)
+{
+  CLEANUP_FREE char *path = NULL;
+  CLEANUP_TEXT struct text t = TEXT_INIT;
+  size_t i;
+
+  if (!guest_is_dir (st->gst, dir))
+    return 0;
+  text_addf (&t, "# Drivers of the virtual machine's disks.\n%s", before);
+  for (i = 0; st->drivers[i]; i++)
+    text_addf (&t, " %s", st->drivers[i]);
+  text_addf (&t, " %s\n", after);
+  if (t.failed || asprintf (&path, "%s/%s", dir, file) == -1) {
+    path = NULL;
+    linux_oom (st);
+    return -1;
+  }
+  return conf_create (st, path, t.data, t.len, 0644, why);
+}
+
 int
 persist_plan (struct linux_state *st)
 {
@@ -44,7 +72,6 @@ persist_plan (struct linux_state *st)
                                        "/etc/mkinitfs/mkinitfs.conf",
                                        "/etc/sysconfig/kernel", NULL };
   static char *const features[] = { (char *)"virtio", (char *)"scsi", NULL };
-  size_t i;
 
   if (!st->drivers || !st->drivers[0])
     return 0;
@@ -58,21 +85,14 @@ persist_plan (struct linux_state *st)
       apply (st, files[3], edit_add_words, "INITRD_MODULES", st->drivers) == -1)
     return -1;
 
-  if (guest_is_dir (st->gst, "/etc/dracut.conf.d")) {
-    CLEANUP_TEXT struct text t = TEXT_INIT;
-
-    text_adds (&t, "# Drivers of the virtual machine's disks.\n"
-                   "add_drivers+=\"");
-    for (i = 0; st->drivers[i]; i++)
-      text_addf (&t, " %s", st->drivers[i]);
-    text_adds (&t, " \"\n");
-    if (t.failed) {
-      linux_oom (st);
-      return -1;
-    }
-    if (conf_create (st, "/etc/dracut.conf.d/90-virtio.conf", t.data, t.len,
-                     0644, why) == -1)
-      return -1;
-  }
+  /* mkinitcpio reads the files in the order of their names, and any of them
+   * may assign MODULES anew; of a preset that names its configuration, it
+   * reads mkinitcpio.conf alone.
+   */
+  if (drop_in (st, "/etc/dracut.conf.d", "90-virtio.conf", "add_drivers+=\"",
+               "\"") == -1 ||
+      drop_in (st, "/etc/mkinitcpio.conf.d", "zz-virtio.conf", "MODULES+=(",
+               ")") == -1)
+    return -1;
   return 0;
 }
