@@ -135,6 +135,13 @@ fi
 disk_args=(--disk "nbd+unix:///?socket=$tmp/no-such-socket")
 refused appliance-launch-failed "no-such-socket"
 
+# No kernel that supermin could put into an appliance.
+mkdir "$tmp/cache"
+LIBGUESTFS_CACHEDIR=$tmp/cache SUPERMIN_KERNEL=/nonexistent \
+SUPERMIN_MODULES=/nonexistent \
+    refused appliance-launch-failed "suitable kernel.*linux-image"
+rm -rf "$tmp/cache"
+
 # Wrong command lines end with 2, before anything is started.
 for args in "" "--disk nbd://h/ --output" "--disk x --output $tmp/o" \
             "--disk nbds://h/ --output $tmp/o" \

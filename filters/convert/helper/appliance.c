@@ -210,18 +210,43 @@ console (guestfs_h *g, void *opaque, uint64_t event, int handle, int flags,
     atomic_store (&w->life, true);
 }
 
-/* The last line of the console that QEMU itself wrote, or NULL. */
+/* The last line of the console that begins with START, or NULL. */
 static char *
-qemu_says (struct watch *w)
+last_line (struct watch *w, const char *start)
 {
   char *line, *save = NULL, *found = NULL;
 
   w->tail[w->tail_len] = '\0';
   for (line = strtok_r (w->tail, "\r\n", &save); line != NULL;
        line = strtok_r (NULL, "\r\n", &save))
-    if (strncmp (line, "qemu", 4) == 0)
+    if (strncmp (line, start, strlen (start)) == 0)
       found = line;
   return found;
+}
+
+/* Why there is no appliance.  MESSAGE is libguestfs', or NULL; it is cut
+ * where it goes on about the debugging of libguestfs' own programs.
+ */
+static void
+report_launch (struct report *r, struct watch *w, char *message)
+{
+  /* supermin puts the appliance together, QEMU runs it. */
+  const bool made = message == NULL || strstr (message, "supermin") == NULL;
+  const char *reason = last_line (w, made ? "qemu" : "supermin: ");
+  char *more = message ? strstr (message, ". To see full error messages")
+                       : NULL;
+
+  if (more != NULL)
+    *more = '\0';
+  if (reason == NULL)
+    reason = message ? message : "unknown reason";
+  report_error (r, "appliance-launch-failed",
+                "the libguestfs appliance could not be %s: %s; %srun "
+                "libguestfs-test-tool to find out why",
+                made ? "started" : "put together", reason,
+                made ? ""
+                     : "it needs a kernel that this user can read in /boot "
+                       "(on Debian, linux-image-amd64); ");
 }
 
 static int
@@ -400,14 +425,7 @@ appliance_launch (struct report *r, const struct appliance_options *opts)
       fixed = NULL;
     }
     else {
-      const char *qemu = qemu_says (&w);
-
-      report_error (r, "appliance-launch-failed",
-                    "the libguestfs appliance could not be started: %s; run "
-                    "libguestfs-test-tool to find out why",
-                    qemu   ? qemu
-                    : said ? said
-                           : "unknown reason");
+      report_launch (r, &w, said);
       return NULL;
     }
   }
