@@ -32,7 +32,7 @@ import subprocess
 import sys
 
 # Separated by NUL, so that no name can forge a line.
-FIND = r"find . -printf '%y%m %U:%G %s %T@ %C@ %i\0%l\0%P\0'"
+FIND = r"find . -printf '%y%m %U:%G %s %T@ %C@ %F:%i\0%l\0%P\0'"
 UNLOCK = """for pass in 1 2 3; do
   for d in $(blkid -t TYPE=crypto_LUKS -o device); do
     u=$(blkid -s UUID -o value $d)
@@ -72,7 +72,11 @@ def do_list(report, images):
         cmd += ["-a", i]
     cmd += ["run", ":", "debug", "sh", quoted(UNLOCK)]
     for m in report["mounts"]:
-        cmd += [":", "mount-ro", m["device"], m["mountpoint"]]
+        device = m["device"]
+        if device.startswith("/dev/md"):
+            # Which number an array gets is chance.
+            device = "/dev/disk/by-uuid/" + m["uuid"]
+        cmd += [":", "mount-ro", device, m["mountpoint"]]
     cmd += [":", "debug", "sh", quoted(script)]
     # Emulation, because a /dev/kvm that opens may still not work.
     env = dict(os.environ, LIBGUESTFS_BACKEND="direct",
@@ -93,6 +97,9 @@ def read_list(name):
             continue
         if attr.startswith("d"):
             attr = " ".join(attr.split(" ")[:2])
+        elif "vfat:" in attr:
+            # The kernel counts these in the order in which it sees them.
+            attr = attr.rsplit(" ", 1)[0]
         files["/" + path] = (attr, target)
     if len(files) < 100:
         sys.exit("%s: %d files are no guest" % (name, len(files)))
