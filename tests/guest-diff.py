@@ -32,7 +32,7 @@ import subprocess
 import sys
 
 # Separated by NUL, so that no name can forge a line.
-FIND = r"find . -printf '%y%m %U:%G %s %T@ %C@ %i\0%l\0%P\0'"
+FIND = r"find . -printf '%y%m %U:%G %s %T@ %C@ %F:%i\0%l\0%P\0'"
 UNLOCK = """for pass in 1 2 3; do
   for d in $(blkid -t TYPE=crypto_LUKS -o device); do
     u=$(blkid -s UUID -o value $d)
@@ -57,6 +57,14 @@ def changes_of(report):
     return r
 
 
+def sectors(image):
+    """The option of guestfish for the sectors that IMAGE's GPT counts in."""
+    with open(image, "rb") as f:
+        first = f.read(4104)
+    large = first[4096:] == b"EFI PART" != first[512:520]
+    return "--blocksize=4096" if large else "--blocksize"
+
+
 def do_list(report, images):
     script = "cd /sysroot && { %s; " % FIND
     for path in changes_of(report):
@@ -69,7 +77,7 @@ def do_list(report, images):
     script += "} | gzip -1 | base64 -w0"
     cmd = ["guestfish", "--ro", "--format=raw"]
     for i in images:
-        cmd += ["-a", i]
+        cmd += [sectors(i), "-a", i]
     cmd += ["run", ":", "debug", "sh", quoted(UNLOCK)]
     for m in report["mounts"]:
         cmd += [":", "mount-ro", m["device"], m["mountpoint"]]
@@ -93,6 +101,9 @@ def read_list(name):
             continue
         if attr.startswith("d"):
             attr = " ".join(attr.split(" ")[:2])
+        elif "vfat:" in attr:
+            # The kernel counts these in the order in which it sees them.
+            attr = attr.rsplit(" ", 1)[0]
         files["/" + path] = (attr, target)
     if len(files) < 100:
         sys.exit("%s: %d files are no guest" % (name, len(files)))
