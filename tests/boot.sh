@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Boot a disk in QEMU and watch its serial console.
 #
-#   boot.sh [--bus BUS] [--uefi] [--disk IMAGE]... [--nic MODEL[,MAC]]
-#           [--timeout S] [--log FILE] [--write] [--passphrase P]
-#           [--run CMD]... IMAGE|NBD-URI
+#   boot.sh [--bus BUS] [--sector-size N] [--uefi] [--disk IMAGE]...
+#           [--nic MODEL[,MAC]] [--timeout S] [--log FILE] [--write]
+#           [--passphrase P] [--run CMD]... IMAGE|NBD-URI
 #   boot.sh --script [--timeout S] [--log FILE] [--run CMD]... SCRIPT
 #
-# BUS: virtio (default) virtio-scsi ide sata pvscsi mptsas
+# BUS: virtio (default) virtio-scsi ide sata pvscsi mptsas nvme; QEMU's ide and
+# sata have sectors of 512 bytes only.
 #
 # Prints one line with the verdict, and after a login as root (password
 # "v2v", or $BOOT_PASSWORD) the output of every CMD.  Exit status:
@@ -25,11 +26,12 @@
 set -u
 
 bus=virtio uefi=no timeout=400 log= write=no passphrase= mem=1024
-machine=pc nic= script=no disks=() cmds=()
+machine=pc nic= script=no sector= disks=() cmds=()
 password=${BOOT_PASSWORD:-v2v}
 while [ $# -gt 1 ]; do
     case $1 in
     --bus) bus=$2; shift 2 ;;
+    --sector-size) sector=$2; shift 2 ;;
     --uefi) uefi=yes; shift ;;
     --disk) disks+=("$2"); shift 2 ;;
     --nic) nic=$2; shift 2 ;;
@@ -71,13 +73,18 @@ args=(-nodefaults -no-reboot -display none -vga std
       -cpu max -smp 1 -m "$mem" -serial stdio -device virtio-rng-pci)
 [ "$write" = yes ] && snapshot=off || snapshot=on
 case $bus in
-virtio|ide) ;;
+virtio|ide|nvme) ;;
 virtio-scsi) args+=(-device virtio-scsi-pci,id=hba) ;;
 sata) args+=(-device ahci,id=hba) ;;
 pvscsi) args+=(-device pvscsi,id=hba) ;;
 mptsas) args+=(-device mptsas1068,id=hba) ;;
 *) echo "boot.sh: unknown bus: $bus" >&2; exit 2 ;;
 esac
+[ -z "$sector" ] || for p in logical physical; do
+    args+=(-global "virtio-blk-device.${p}_block_size=$sector"
+           -global "scsi-hd.${p}_block_size=$sector"
+           -global "nvme.${p}_block_size=$sector")
+done
 n=0
 for d in "${disks[@]}"; do
     drive="file=${d//,/,,},format=raw,snapshot=$snapshot,discard=unmap"
@@ -85,6 +92,8 @@ for d in "${disks[@]}"; do
     virtio|ide) args+=(-drive "$drive,if=$bus") ;;
     sata) args+=(-drive "$drive,if=none,id=d$n"
                  -device "ide-hd,drive=d$n,bus=hba.$n,bootindex=$n") ;;
+    nvme) args+=(-drive "$drive,if=none,id=d$n"
+                 -device "nvme,drive=d$n,serial=d$n,bootindex=$n") ;;
     *) args+=(-drive "$drive,if=none,id=d$n"
               -device "scsi-hd,drive=d$n,bus=hba.0,scsi-id=$n,bootindex=$n") ;;
     esac

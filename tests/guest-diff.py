@@ -57,6 +57,14 @@ def changes_of(report):
     return r
 
 
+def sectors(image):
+    """The option of guestfish for the sectors that IMAGE's GPT counts in."""
+    with open(image, "rb") as f:
+        first = f.read(4104)
+    large = first[4096:] == b"EFI PART" != first[512:520]
+    return "--blocksize=4096" if large else "--blocksize"
+
+
 def do_list(report, images):
     script = "cd /sysroot && { %s; " % FIND
     for path in changes_of(report):
@@ -69,7 +77,7 @@ def do_list(report, images):
     script += "} | gzip -1 | base64 -w0"
     cmd = ["guestfish", "--ro", "--format=raw"]
     for i in images:
-        cmd += ["-a", i]
+        cmd += [sectors(i), "-a", i]
     cmd += ["run", ":", "debug", "sh", quoted(UNLOCK)]
     for m in report["mounts"]:
         device = m["device"]

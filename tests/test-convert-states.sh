@@ -51,6 +51,13 @@ check "with -r as well" \
     nbdkit -r -U - "${args[@]}" file "$disk" --run 'nbdcopy "$uri" '"$tmp/out2.img"
 check "the same bytes" cmp "$tmp/out2.img" "$tmp/expected.img"
 
+# A source that takes whole blocks of 4096 bytes only.
+check "sectors of 512 bytes above a source of 4096" \
+    nbdkit -U - "${args[@]}" --filter=blocksize-policy pattern 8M \
+    blocksize-minimum=4k blocksize-preferred=4k blocksize-maximum=64k \
+    blocksize-error-policy=error --run 'qemu-io -f raw -c "read 512 1024" \
+        -c "write -P 7 7340544 512" -c "read -P 7 7340544 512" "$uri"'
+
 # The source is opened read-only, even if the client may write.
 chmod 0444 "$disk"
 cat >"$tmp/ro.sh" <<EOF2

@@ -108,6 +108,38 @@ check "digests are those of the files" bash -c "
 check "no temporary name is left in the guest" bash -c \
     "! debugfs -R 'ls /etc' '$guest' 2>/dev/null | grep -q '[.]v2v-'"
 check "the file system is clean" e2fsck -f -n "$guest"
+# Sectors of 4096 bytes: the partition is at the same place, the GPT counts
+# it otherwise.
+serve_4k () {
+    rm -f "$tmp/4k"; truncate -s 128M "$tmp/4k"
+    printf 'label: %s\nsector-size: 4096\n1 : start=256, size=%d, type=%s\n' \
+        "$1" $((96 * 256)) "$2" >"$tmp/script"
+    printf 'I\n%s\nw\n' "$tmp/script" | fdisk -b 4096 "$tmp/4k" >"$tmp/log" 2>&1
+    dd if="$tmp/fs4" of="$tmp/4k" bs=1M seek=1 conv=notrunc,sparse status=none
+    serve "$tmp/4k"
+}
+if fdisk --version >/dev/null 2>&1; then
+    make_fs "$tmp/fs4" "$tmp/root" 96M -b 4096
+    serve_4k gpt linux
+    run_helper
+    check "a disk with sectors of 4096 bytes" [ $status = 0 ]
+    check "it is changed" \
+        [ "$(debugfs -R 'cat /etc/v2v-target' "$tmp/4k?offset=1048576" \
+             2>/dev/null)" = "new text" ]
+    check "the documents tell it" jq -e '.disks[0].sector_size == 4096' \
+        "$tmp/out/vm.json"
+    check "what cannot be told is a warning" \
+        grep -q '"target-sectors"' "$tmp/lines"
+    serve_4k dos 83
+    run_helper
+    check "an MBR is taken for one of sectors of 512 bytes" [ $status = 1 ]
+    echo '{"disks": [{"sector_size": 4096}]}' >"$tmp/source.json"
+    run_helper --source "$tmp/source.json"
+    check "unless the description says otherwise" [ $status = 0 ]
+else
+    skip "sectors of 4096 bytes" "no fdisk"
+fi
+
 used=$(( $(stat -c %b "$tmp/disk") / 2048 ))
 diag "$used MiB used of the disk"
 check "unused space was given back" [ $used -lt 25 ]

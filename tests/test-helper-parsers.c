@@ -221,6 +221,44 @@ test_resolve_tables (void **state)
 }
 
 static void
+test_table_sector (void **state)
+{
+  uint8_t disk[8192] = { 0 };
+  uint8_t *mbr = disk, *gpt = disk + 4096;
+
+  (void)state;
+  assert_int_equal (devices_table_sector (disk, sizeof disk), 0);
+  memcpy (gpt, "EFI PART", 8);
+  gpt[24] = 1;
+  gpt[48 + 1] = 0x10; /* the last sector is 4096 */
+  mbr[510] = 0x55;
+  mbr[511] = 0xaa;
+  mbr[446 + 16 + 4] = 0xee;
+  assert_int_equal (devices_table_sector (disk, sizeof disk), 4096);
+  assert_int_equal (devices_table_end (disk, sizeof disk), 4097 * 8);
+  assert_int_equal (devices_table_sector (disk, 4096 + 91), 0);
+  assert_int_equal (devices_table_end (disk, 4096 + 91), 0);
+
+  /* An MBR of its own: what is at byte 4096 is left over. */
+  mbr[446 + 16 + 4] = 0x83;
+  mbr[446 + 16 + 12] = 8;
+  assert_int_equal (devices_table_sector (disk, sizeof disk), 0);
+  assert_int_equal (devices_table_end (disk, sizeof disk), 8);
+  mbr[446 + 16 + 4] = 0xee;
+  mbr[511] = 0;
+  assert_int_equal (devices_table_sector (disk, sizeof disk), 0);
+  mbr[511] = 0xaa;
+
+  /* A copy of a header that is elsewhere: in sector 8 of 512 bytes. */
+  gpt[24] = 8;
+  assert_int_equal (devices_table_sector (disk, sizeof disk), 0);
+  gpt[24] = 1;
+
+  memcpy (mbr + 512, "EFI PART", 8);
+  assert_int_equal (devices_table_sector (disk, sizeof disk), 512);
+}
+
+static void
 test_table_end (void **state)
 {
   uint8_t mbr[1024] = { 0 };
@@ -632,6 +670,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_names),          cmocka_unit_test (test_resolve),
     cmocka_unit_test (test_resolve_tables), cmocka_unit_test (test_table_end),
+    cmocka_unit_test (test_table_sector),
     cmocka_unit_test (test_fstab),          cmocka_unit_test (test_identity),
     cmocka_unit_test (test_families),
     cmocka_unit_test (test_arch),           cmocka_unit_test (test_keys),

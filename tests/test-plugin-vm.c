@@ -59,6 +59,7 @@ full (void)
   d->controller = VM_CONTROLLER_SCSI;
   d->controller_model = strdup ("pvscsi");
   d->serial = strdup ("S1");
+  d->sector_size = 4096;
   d->boot_order = 1;
   d = vm_add_disk (vm);
   d->controller = VM_CONTROLLER_NVME;
@@ -109,6 +110,7 @@ test_round_trip (void **state)
   assert_string_equal (vm2->disks[0].controller_model, "pvscsi");
   assert_true (vm2->disks[0].size == UINT64_C (1) << 40);
   assert_int_equal (vm2->disks[0].boot_order, 1);
+  assert_int_equal (vm2->disks[0].sector_size, 4096);
   assert_int_equal (vm2->disks[1].controller, VM_CONTROLLER_NVME);
   assert_int_equal (vm2->nr_removables, 2);
   assert_int_equal (vm2->removables[0].kind, VM_FLOPPY);

@@ -31,6 +31,7 @@ round_trip () {
              '//disk/source/@file' '//disk/source/@name' \
              '//disk/source/host/@*' '//disk/target/@dev' \
              '//disk/target/@bus' '//disk/boot/@order' '//disk/serial' \
+             '//disk/blockio/@*' \
              '//interface/mac/@address' '//interface/source/@*' \
              '//interface/model/@type' '//interface/boot/@order' \
              '//graphics/@type' '//graphics/@keymap' '//graphics/@passwd' \

@@ -346,6 +346,7 @@ test_round_trip (void **state)
       disks[i].path = paths[i];
       disks[i].format = coin () ? "qcow2" : "raw";
       disks[i].size = 1 << 30;
+      disks[i].sector_size = i % 3 == 1 ? 4096 : 0;
     }
 
     check_model (vm, &f);
@@ -366,6 +367,9 @@ test_round_trip (void **state)
     for (i = 0; i < nr_disks; ++i) {
       assert_string_equal (m.refs[i].location, paths[i]);
       assert_string_equal (m.refs[i].format, disks[i].format);
+      assert_int_equal (m.vm->disks[i].sector_size,
+                        f.block == TARGET_BLOCK_IDE ? 0 :
+                        disks[i].sector_size);
     }
     assert_int_equal (target_write_libvirt (m.vm, &f, &text2, &len2, &error),
                       0);

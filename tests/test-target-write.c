@@ -75,6 +75,7 @@ read_disks (struct json_object *a, size_t *n)
       .size = json_object_get_uint64 (get (o, "size")),
       .allocated = json_object_get_uint64 (get (o, "allocated")),
       .preallocated = is (o, "preallocated"), .serial = str (o, "serial"),
+      .sector_size = json_object_get_int (get (o, "sector_size")),
       .claim = str (o, "claim"), .image_id = str (o, "image_id"),
       .volume_id = str (o, "volume_id"),
     };

@@ -84,6 +84,7 @@ static const struct member disk_list[] = {
   M_WORD (vm_disk, "controller", controller, controllers),
   M (vm_disk, "controller_model", STRING, controller_model),
   M (vm_disk, "serial", STRING, serial),
+  M (vm_disk, "sector_size", UNSIGNED, sector_size),
   M_INT (vm_disk, "boot_order", boot_order, 0),
 };
 

@@ -44,7 +44,8 @@ struct vm_disk {
   enum vm_controller controller;
   char *controller_model; /* "lsilogic", "pvscsi", ... */
   char *serial;
-  int boot_order; /* from 1 */
+  unsigned sector_size; /* bytes, as the guest sees them */
+  int boot_order;       /* from 1 */
 };
 
 enum vm_removable_kind { VM_CDROM = 0, VM_FLOPPY };

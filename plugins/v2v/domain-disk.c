@@ -253,6 +253,17 @@ get_source (xmlNode *disk, struct disk_ref *ref, struct diag *d)
   return 0;
 }
 
+/* 0 = not said. */
+static unsigned
+sector_size (xmlNode *disk)
+{
+  CLEANUP_FREE char *s = xml_attr (xml_child (disk, "blockio"),
+                                   "logical_block_size");
+  uint64_t v;
+
+  return s && whole_number (s, &v) && v <= 65536 ? (unsigned)v : 0;
+}
+
 /* virt-v2v's <checksum>.  Its manual says that the default is "warn". */
 static int
 get_checksum (xmlNode *disk, struct checksum *c, struct diag *d)
@@ -307,6 +318,7 @@ domain_get_disk (xmlNode *devices, xmlNode *n, struct machine *m,
       return -1;
     disk->controller = controller;
     disk->boot_order = domain_boot_order (n);
+    disk->sector_size = sector_size (n);
     if (set_lower (&disk->controller_model, model, "model", d) == -1)
       return -1;
     return take_string (&disk->serial, xml_text (xml_child (n, "serial")),

@@ -250,7 +250,7 @@ report_launch (struct report *r, struct watch *w, char *message)
 }
 
 static int
-add_disk (guestfs_h *g, const char *text)
+add_disk (guestfs_h *g, const char *text, unsigned sector)
 {
   struct disk_uri u;
   const char *why;
@@ -260,12 +260,14 @@ add_disk (guestfs_h *g, const char *text)
     return -1;
   {
     char *server[] = { u.server, NULL };
+    /* The list ends here if it is the size that there is without it. */
+    const int blocksize = sector != 512 ? GUESTFS_ADD_DRIVE_OPTS_BLOCKSIZE : -1;
 
     r = guestfs_add_drive_opts (
       g, u.export, GUESTFS_ADD_DRIVE_OPTS_FORMAT, "raw",
       GUESTFS_ADD_DRIVE_OPTS_PROTOCOL, "nbd", GUESTFS_ADD_DRIVE_OPTS_SERVER,
       server, GUESTFS_ADD_DRIVE_OPTS_CACHEMODE, "unsafe",
-      GUESTFS_ADD_DRIVE_OPTS_DISCARD, "besteffort", -1);
+      GUESTFS_ADD_DRIVE_OPTS_DISCARD, "besteffort", blocksize, (int)sector, -1);
   }
   disk_uri_free (&u);
   return r;
@@ -330,7 +332,7 @@ new_handle (const struct appliance_options *opts, enum accel accel,
   if (w->handle == -1)
     goto error;
   for (i = 0; i < opts->nr_uris; ++i)
-    if (add_disk (g, opts->uris[i]) == -1)
+    if (add_disk (g, opts->uris[i], opts->sectors[i]) == -1)
       goto error;
   w->ready = true;
   return g;

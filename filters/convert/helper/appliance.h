@@ -18,8 +18,9 @@ struct appliance_options {
   char **uris; /* nbd+unix:///NAME?socket=PATH,
                                    nbd://host:port/NAME */
   size_t nr_uris;
-  unsigned memsize, smp; /* MiB, CPUs; 0 = choose */
-  bool has_keys;         /* keys will be tried: opening LUKS 2 needs
+  const unsigned *sectors; /* of each: 512 or 4096 bytes */
+  unsigned memsize, smp;   /* MiB, CPUs; 0 = choose */
+  bool has_keys;           /* keys will be tried: opening LUKS 2 needs
                                    a gigabyte */
   bool verbose;
   const char *tmpdir; /* exists, 0700 */

@@ -403,21 +403,43 @@ devices_find (const struct devices *d, const char *name)
   return NULL;
 }
 
+static bool
+is_gpt (const uint8_t *first, size_t len, unsigned sector)
+{
+  return len >= sector + 92 && memcmp (first + sector, "EFI PART", 8) == 0;
+}
+
+/* A GPT at byte 4096 could be left from another use of the disk, or be data:
+ * it must say itself that it is in sector 1, there must be none at byte 512,
+ * and an MBR that is not GPT's own is what the guest goes by.
+ */
+unsigned
+devices_table_sector (const uint8_t *first, size_t len)
+{
+  size_t i;
+
+  if (is_gpt (first, len, 512))
+    return 512;
+  if (!is_gpt (first, len, 4096) || v2v_le (first + 4096 + 24, 8) != 1 ||
+      first[510] != 0x55 || first[511] != 0xaa)
+    return 0;
+  for (i = 0; i < 4; ++i)
+    if (first[446 + 16 * i + 4] == 0xee)
+      return 4096;
+  return 0;
+}
+
 uint64_t
 devices_table_end (const uint8_t *first, size_t len)
 {
-  static const unsigned sectors[] = { 512, 4096 };
+  unsigned sector = devices_table_sector (first, len);
   uint64_t end = 0;
   size_t i;
 
-  for (i = 0; i < V2V_ARRAY_SIZE (sectors); ++i) {
-    const uint8_t *header = first + sectors[i];
-    uint64_t last;
+  if (sector != 0) {
+    uint64_t last = v2v_le (first + sector + 48, 8);
 
-    if (len < sectors[i] + 92 || memcmp (header, "EFI PART", 8) != 0)
-      continue;
-    last = v2v_le (header + 48, 8);
-    return last < UINT64_MAX / 8 ? (last + 1) * (sectors[i] / 512) : UINT64_MAX;
+    return last < UINT64_MAX / 8 ? (last + 1) * (sector / 512) : UINT64_MAX;
   }
 
   if (len < 512 || first[510] != 0x55 || first[511] != 0xaa)

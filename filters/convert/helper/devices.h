@@ -84,8 +84,14 @@ extern const struct device *
 devices_resolve (const struct devices *d, const struct device_names *names,
                  const char *spec, bool *guessed);
 
-/* How many sectors of 512 bytes the partition table in FIRST (the first
- * LEN bytes of a disk) needs the disk to have; 0 if there is no table.
+/* The size of sectors for which the partition table in FIRST (the first LEN
+ * bytes of a disk) was written: 512 or 4096, as the place of a GPT says; 0
+ * if there is none.  An MBR does not tell.
+ */
+extern unsigned devices_table_sector (const uint8_t *first, size_t len);
+
+/* How many sectors of 512 bytes that table needs the disk to have; 0 if
+ * there is none.
  */
 extern uint64_t devices_table_end (const uint8_t *first, size_t len);
 

@@ -216,13 +216,19 @@ documents_write (struct documents *d, struct guest *gst,
     .warn = warn,
     .warn_opaque = &warnings,
   };
+  size_t i;
+  int r;
 
   join (d);
   facts.osinfo_id = d->os.osinfo_id;
   facts.machine = d->os.machine;
   facts.virtio_1_0 = d->os.virtio_1_0;
-  if (target_options_apply (options, gst->source, d->sizes, d->nr_disks, &facts,
-                            &error) == -1 ||
+  r = target_options_apply (options, gst->source, d->sizes, d->nr_disks, &facts,
+                            &error);
+  for (i = 0; r == 0 && i < d->nr_disks; ++i)
+    if (gst->sectors[i] != 512)
+      options->disks[i].sector_size = gst->sectors[i];
+  if (r == -1 ||
       target_write_all (gst->source, &facts, write_one, &o, &error) == -1)
     report_warning (gst->report, "documents-failed",
                     "the description of the converted machine is not "

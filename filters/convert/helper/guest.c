@@ -418,6 +418,7 @@ guest_free (struct guest *gst)
   free (gst->package_management);
   free (gst->hostname);
   guest_free_strings (gst->esps);
+  free (gst->sectors);
   for (i = 0; i < gst->nr_mounts; ++i) {
     free (gst->mounts[i].mountpoint);
     free (gst->mounts[i].mountable);

@@ -56,7 +56,8 @@ struct guest {
   char **esps;                /* devices, NULL-terminated */
   struct guest_mount *mounts; /* shortest mountpoint first */
   size_t nr_mounts;
-  int boot_disk; /* index of the disk to boot, -1 = unknown */
+  int boot_disk;     /* index of the disk to boot, -1 = unknown */
+  unsigned *sectors; /* sectors.h; of each disk */
 
   /* All block devices, and the names that the guest's files give them:
      devices_resolve (gst->devices, gst->names, "/dev/sda1", NULL).  NULL

@@ -26,18 +26,20 @@ libhelper_la_SOURCES = \
 	roots.c roots.h \
 	run.c run.h \
 	scan.c scan.h \
+	sectors.c sectors.h \
 	$(NULL)
 libhelper_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir) \
 	-I$(top_srcdir)/common/vm
 libhelper_la_CFLAGS = $(AM_CFLAGS) \
 	$(LIBGUESTFS_CFLAGS) $(LIBXML2_CFLAGS) $(JSON_C_CFLAGS) \
 	$(GNUTLS_CFLAGS) $(LZMA_CFLAGS) $(ZLIB_CFLAGS) $(ZSTD_CFLAGS) \
-	$(LZ4_CFLAGS) -pthread
+	$(LZ4_CFLAGS) $(LIBNBD_CFLAGS) -pthread
 libhelper_la_LIBADD = \
 	libtarget.la \
 	$(top_builddir)/common/vm/libvm.la \
 	$(LIBGUESTFS_LIBS) $(LIBXML2_LIBS) $(JSON_C_LIBS) $(GNUTLS_LIBS) \
-	$(LZMA_LIBS) $(ZLIB_LIBS) $(ZSTD_LIBS) $(LZ4_LIBS) -lpthread
+	$(LZMA_LIBS) $(ZLIB_LIBS) $(ZSTD_LIBS) $(LZ4_LIBS) $(LIBNBD_LIBS) \
+	-lpthread
 
 # The helper calls linux/, which calls the helper's access to files: one
 # archive, so that the order of linking does not matter.

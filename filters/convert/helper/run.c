@@ -47,6 +47,7 @@
 #include "options.h"
 #include "report.h"
 #include "run.h"
+#include "sectors.h"
 #include "v2v-utils.h"
 #include "vm.h"
 
@@ -232,7 +233,7 @@ convert (struct guest *gst, const struct options *o)
 static int
 work (struct guest *gst, struct options *o)
 {
-  const struct appliance_options ao = {
+  struct appliance_options ao = {
     .uris = o->uris,
     .nr_uris = o->nr_uris,
     .memsize = o->memsize,
@@ -254,7 +255,9 @@ work (struct guest *gst, struct options *o)
   int ret;
 
   report_step (r, "launch", "Starting the appliance");
-  gst->g = appliance_launch (r, &ao);
+  gst->sectors = sectors_find (r, o->uris, o->nr_uris, gst->source);
+  ao.sectors = gst->sectors;
+  gst->g = gst->sectors ? appliance_launch (r, &ao) : NULL;
   report_step_end (r);
   if (gst->g == NULL)
     return -1;

@@ -63,7 +63,7 @@ args+=(-device 'scsi-hd,bus=scsi0.0,channel=0,scsi-id=0,lun=0,drive=disk0,bootin
 args+=(-blockdev '{"driver":"raw","node-name":"disk1","discard":"unmap","file":{"driver":"file","filename":"/var/lib/libvirt/images/vm-disk1.img","discard":"unmap"}}')
 args+=(-device 'scsi-hd,bus=scsi0.0,channel=0,scsi-id=1,lun=0,drive=disk1,bootindex=1')
 args+=(-blockdev '{"driver":"raw","node-name":"disk2","discard":"unmap","file":{"driver":"file","filename":"/var/lib/libvirt/images/vm-disk2.img","discard":"unmap"}}')
-args+=(-device 'scsi-hd,bus=scsi0.0,channel=0,scsi-id=2,lun=0,drive=disk2,bootindex=3')
+args+=(-device 'scsi-hd,bus=scsi0.0,channel=0,scsi-id=2,lun=0,drive=disk2,bootindex=3,logical_block_size=4096,physical_block_size=4096')
 
 # Was on the network: default
 args+=(-netdev "${V2V_NET0:-user},id=net0")

@@ -40,6 +40,8 @@ disks (const struct model *m)
     if (d->facts->allocated)
       json_put_uint (o, "allocated", d->facts->allocated);
     json_put_uint (o, "boot_order", d->boot);
+    if (d->facts->sector_size)
+      json_put_uint (o, "sector_size", d->facts->sector_size);
     if (d->serial)
       json_put (o, "serial", d->serial);
     json_object_array_add (a, o);

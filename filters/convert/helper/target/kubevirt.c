@@ -277,6 +277,11 @@ put_disks (struct doc *doc, int devices, const struct model *m)
              : m->disks[i].bus == BUS_SCSI ? "scsi"
                                            : "sata");
     put_uint (doc, d, "bootOrder", m->disks[i].boot);
+    if (m->disks[i].sector) {
+      t = put_map (doc, put_map (doc, d, "blockSize"), "custom");
+      put_uint (doc, t, "logical", m->disks[i].sector);
+      put_uint (doc, t, "physical", m->disks[i].sector);
+    }
     if (m->disks[i].serial)
       put_str (doc, d, "serial", m->disks[i].serial);
   }

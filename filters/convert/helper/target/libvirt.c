@@ -201,7 +201,7 @@ write_disk (struct xml *x, const struct model *m, const struct model_disk *d,
             char **error)
 {
   struct nbd_uri u;
-  char order[16], port[16];
+  char order[16], port[16], sector[16];
 
   if (!d->uri) {
     xmlw_open (x, "disk", "type", d->pool ? "volume" : "file", "device", "disk",
@@ -238,6 +238,11 @@ write_disk (struct xml *x, const struct model *m, const struct model_disk *d,
   }
   if (d->serial)
     xmlw_text (x, "serial", "%s", d->serial);
+  if (d->sector) {
+    snprintf (sector, sizeof sector, "%u", d->sector);
+    xmlw_leaf (x, "blockio", "logical_block_size", sector,
+               "physical_block_size", sector, NULL);
+  }
   snprintf (order, sizeof order, "%u", d->boot);
   xmlw_leaf (x, "boot", "order", order, NULL);
   write_target (x, d->bus, d->unit, d->dev);

@@ -161,6 +161,13 @@ place_disks (struct alloc *a, const struct vm *source, bool *oom, char **error)
                   "characters that cannot be kept: it is left out.",
                   i);
     d->bus = disk_bus (a);
+    if (d->bus != BUS_IDE && d->bus != BUS_SATA)
+      d->sector = t->sector_size;
+    else if (t->sector_size != 0)
+      model_warn (m, "target-sectors",
+                  "Disk %zu needs sectors of %u bytes, but on IDE and SATA "
+                  "they have 512: its partitions will not be found.",
+                  i, t->sector_size);
     place (a, d->bus, 0, &d->unit, d->dev);
   }
   return 0;
@@ -261,6 +268,19 @@ model_set_disks (struct model *m, const struct vm *source, bool *oom,
     free (a.name[i]);
   }
   return r;
+}
+
+void
+model_warn_sectors (const struct model *m, const char *target)
+{
+  size_t i;
+
+  for (i = 0; i < m->nr_disks; ++i)
+    if (m->disks[i].sector != 0)
+      model_warn (m, "target-sectors",
+                  "%s cannot be told that disk %zu needs sectors of %u bytes: "
+                  "its partitions will not be found there.",
+                  target, i, m->disks[i].sector);
 }
 
 unsigned

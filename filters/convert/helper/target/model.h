@@ -19,6 +19,7 @@ struct model_disk {
   const char *format; /* static: "raw", "qcow2" */
   bool uri;           /* path is an NBD URI */
   uint64_t size;
+  unsigned sector; /* bytes of a logical sector, 0 = 512 */
   char *serial;
   enum bus bus;
   unsigned unit; /* on that bus, from 0 */
@@ -95,6 +96,9 @@ extern void model_set_boot_order (struct model *m, const struct vm *source);
 
 /* How many units of BUS are used: the highest, plus one. */
 extern unsigned model_bus_size (const struct model *m, enum bus bus);
+
+/* TARGET has no word for the size of sectors: warn of disks that need it. */
+extern void model_warn_sectors (const struct model *m, const char *target);
 
 /* The NIC's model: "virtio", "e1000", "rtl8139". */
 extern const char *model_nic_model (const struct model *m);

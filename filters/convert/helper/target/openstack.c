@@ -133,6 +133,7 @@ target_write_openstack (const struct vm *source, const struct target_facts *f,
   json_put_uint (root, "min_ram", m->memory >> 20);
   json_put_uint (root, "vcpus", m->vcpus);
   props = properties (m);
+  model_warn_sectors (m, "OpenStack");
 
   for (i = 0; i < m->nr_disks; ++i) {
     const struct model_disk *d = &m->disks[i];

@@ -424,6 +424,7 @@ target_write_ovf (const struct vm *source, const struct target_facts *f,
                 "oVirt attaches at most %d disks to a "
                 "machine.",
                 MAX_DISKS);
+  model_warn_sectors (m, "oVirt");
   if (m->nr_removables > 0)
     model_warn (m, "target-drive",
                 "Removable drives are left out: the engine "

@@ -217,7 +217,7 @@ write_disks (struct script *s, char **error)
   for (i = 0; i < m->nr_disks; ++i) {
     const struct model_disk *d = &m->disks[i];
     CLEANUP_FREE char *node = block_node (s, d, i, error);
-    char serial[64] = "", slot[64] = "";
+    char serial[64] = "", slot[64] = "", sector[80] = "";
 
     if (node == NULL)
       return -1;
@@ -226,6 +226,10 @@ write_disks (struct script *s, char **error)
     if (d->serial)
       snprintf (serial, sizeof serial, ",serial=%.*s",
                 d->bus == BUS_SCSI ? 36 : 20, d->serial);
+    if (d->sector)
+      snprintf (sector, sizeof sector,
+                ",logical_block_size=%u,physical_block_size=%u", d->sector,
+                d->sector);
     switch (d->bus) {
     case BUS_VIRTIO:
       if (m->nr_disks > DISKS_PER_SLOT_FROM && strcmp (m->arch, "s390x") != 0) {
@@ -235,15 +239,17 @@ write_disks (struct script *s, char **error)
         snprintf (slot, sizeof slot, ",addr=0x%zx.%zu,multifunction=on",
                   FIRST_SHARED_SLOT + i / 8, i % 8);
       }
-      qemu_arg (s, "-device", "%s,drive=disk%zu,bootindex=%u%s%s",
-                virtio (m, "virtio-blk", dev), i, d->boot, serial, slot);
+      qemu_arg (s, "-device", "%s,drive=disk%zu,bootindex=%u%s%s%s",
+                virtio (m, "virtio-blk", dev), i, d->boot, serial, sector,
+                slot);
       break;
     case BUS_SCSI:
     case BUS_IDE:
     case BUS_SATA:
       bus_address (m, d->bus, d->unit, addr);
-      qemu_arg (s, "-device", "%s-hd,%s,drive=disk%zu,bootindex=%u%s",
-                d->bus == BUS_SCSI ? "scsi" : "ide", addr, i, d->boot, serial);
+      qemu_arg (s, "-device", "%s-hd,%s,drive=disk%zu,bootindex=%u%s%s",
+                d->bus == BUS_SCSI ? "scsi" : "ide", addr, i, d->boot, serial,
+                sector);
       break;
     case BUS_FLOPPY:
     default:

@@ -43,8 +43,9 @@ struct target_disk {
   uint64_t size;      /* bytes of the virtual disk */
   uint64_t allocated; /* bytes in use, 0 = not known */
   bool preallocated;
-  const char *serial; /* NULL = as the source has it */
-  const char *claim;  /* KubeVirt: PersistentVolumeClaim that holds
+  unsigned sector_size; /* bytes of a logical sector, 0 = 512 */
+  const char *serial;   /* NULL = as the source has it */
+  const char *claim;    /* KubeVirt: PersistentVolumeClaim that holds
                                    the disk, NULL = none */
   const char *image_id, *volume_id; /* oVirt: UUIDs, NULL = derived */
 };
