@@ -49,7 +49,10 @@ write_os (struct xml *x, const struct model *m)
   xmlw_open (x, "type", "arch", m->arch, "machine", machine_type (m), NULL);
   xmlw_content (x, "hvm");
   xmlw_close (x);
-  if (m->uefi && m->x86) {
+  if (m->uefi) {
+    /* In doubt libvirt takes a firmware with keys, where there is one that
+     * needs no more than that (aarch64).
+     */
     const char *yes = m->secure_boot ? "yes" : "no";
 
     xmlw_open (x, "firmware", NULL);
