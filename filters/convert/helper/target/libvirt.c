@@ -280,6 +280,10 @@ write_controllers (struct xml *x, const struct model *m)
     snprintf (index, sizeof index, "%u", i);
     xmlw_leaf (x, "controller", "type", "sata", "index", index, NULL);
   }
+  /* libvirt gives a machine of Arm's none of its own accord. */
+  if (!m->x86 && strcmp (m->arch, "s390x") != 0)
+    xmlw_leaf (x, "controller", "type", "usb", "index", "0", "model",
+               "qemu-xhci", NULL);
   xmlw_open (x, "controller", "type", "virtio-serial", "index", "0", NULL);
   xmlw_attr (x, "model", virtio_model (m));
   xmlw_close (x);
@@ -428,6 +432,8 @@ write_devices (struct xml *x, const struct model *m)
     xmlw_leaf (x, "input", "type", "tablet", "bus", "usb", NULL);
   if (m->x86)
     xmlw_leaf (x, "input", "type", "mouse", "bus", "ps2", NULL);
+  else if (strcmp (m->arch, "s390x") != 0)
+    xmlw_leaf (x, "input", "type", "keyboard", "bus", "usb", NULL);
   xmlw_leaf (x, "console", "type", "pty", NULL);
   xmlw_open (x, "channel", "type", "unix", NULL);
   xmlw_leaf (x, "target", "type", "virtio", "name", "org.qemu.guest_agent.0",
