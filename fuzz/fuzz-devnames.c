@@ -44,7 +44,8 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     edit_lvm_conf, edit_resume_conf, edit_inittab, edit_securetty,
   };
   struct devmap map = {
-    .root_disk = -1, .root_part = -1, .identify = identify,
+    .root_disk = -1, .root_part = -1, .console = "ttyS0",
+    .identify = identify,
   };
   struct text once = TEXT_INIT, twice = TEXT_INIT, aliases = TEXT_INIT;
   struct span in;

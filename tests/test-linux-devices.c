@@ -46,12 +46,14 @@ unknown (void *opaque, struct span name)
             (int)name.n, name.p);
 }
 
+static const char *console = "ttyS0";
+
 static struct devmap
 make_map (const struct part *parts, unsigned nr_disks)
 {
   struct devmap map = {
     .nr_disks = nr_disks, .root_disk = -1, .root_part = -1,
-    .identify = identify, .unknown = unknown,
+    .console = console, .identify = identify, .unknown = unknown,
   };
 
   table = parts;
@@ -464,6 +466,20 @@ test_consoles (void **state)
            "#h0:2345:respawn:/sbin/agetty hvc0\n");
   edit_is (edit_securetty, "console\nxvc0\nhvc0\ntty1\n",
            "console\nttyS0\nhvc0\ntty1\n");
+
+  console = "ttyAMA0";
+  edit_is (edit_inittab, "co:2345:respawn:/sbin/agetty hvc0 9600\n",
+           "co:2345:respawn:/sbin/agetty ttyAMA0 9600\n");
+  edit_is (edit_securetty, "xvc0\n", "ttyAMA0\n");
+  edit_is (edit_cmdline, "console=tty0 console=hvc0,9600 quiet\n",
+           "console=tty0 console=ttyAMA0,9600 quiet\n");
+
+  console = NULL;
+  edit_is (edit_inittab, "co:2345:respawn:/sbin/agetty hvc0 9600\n",
+           "co:2345:respawn:/sbin/agetty hvc0 9600\n");
+  edit_is (edit_securetty, "hvc0\n", "hvc0\n");
+  edit_is (edit_cmdline, "console=hvc0 quiet\n", "console=hvc0 quiet\n");
+  console = "ttyS0";
 }
 
 /* Two disks that the description gives in the other order than the guest

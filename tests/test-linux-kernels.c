@@ -319,6 +319,24 @@ test_image_version (void **state)
   assert_null (kernel_image_version (image, 0x20f));
 }
 
+static void
+test_arm64_image_version (void **state)
+{
+  uint8_t image[0x300] = { 0 };
+  char *s;
+
+  (void) state;
+  memcpy (image + 0x240, "Linux version 6.1.0-9-arm64 (me@here)", 37);
+  assert_null (kernel_image_version (image, sizeof image));
+  memcpy (image + 56, "ARM\x64", 4);
+  s = kernel_image_version (image, sizeof image);
+  assert_string_equal (s, "6.1.0-9-arm64");
+  free (s);
+  assert_null (kernel_image_version (image, 0x240 + 20));
+  assert_null (kernel_image_version (image, 0x240));
+  assert_null (kernel_image_version (image, 58));
+}
+
 /* A PE file of SECTIONS, each 64 bytes of the letter that is its name's
  * second; *TABLE gets where its section table is.
  */
@@ -414,6 +432,7 @@ main (void)
     cmocka_unit_test (test_entries),
     cmocka_unit_test (test_syslinux),
     cmocka_unit_test (test_image_version),
+    cmocka_unit_test (test_arm64_image_version),
     cmocka_unit_test (test_uki),
   };
 

@@ -71,6 +71,28 @@ args+=(-display 'vnc=127.0.0.1:0,to=99')
 fi
 args+=(-device virtio-gpu-pci -device qemu-xhci -device usb-tablet -device usb-kbd)
 
+# The TPM, whose state is kept between starts.
+if ! command -v swtpm >/dev/null; then
+    echo "$0: this machine has a TPM: install swtpm" >&2
+    exit 1
+fi
+tpm=./arm.tpm
+[ -d "$tpm" ] || mkdir -m 0700 -- "$tpm"
+rm -f -- "$tpm/sock"
+swtpm socket --tpm2 --tpmstate "dir=$tpm" --ctrl "type=unixio,path=$tpm/sock" --terminate </dev/null &
+swtpm=$!
+{ tail --pid=$$ -f /dev/null; kill "$swtpm"; } >/dev/null 2>&1 &
+for ((i = 0; i < 100; i++)); do
+    if [ -S "$tpm/sock" ]; then break; fi
+    if ! kill -0 "$swtpm" 2>/dev/null; then
+        echo "$0: swtpm did not start: is the machine running already?" >&2
+        exit 1
+    fi
+    sleep 0.1
+done
+args+=(-chardev 'socket,id=tpm,path=./arm.tpm/sock')
+args+=(-tpmdev 'emulator,id=tpm0,chardev=tpm')
+args+=(-device 'tpm-tis-device,tpmdev=tpm0')
 args+=(-object 'rng-random,id=rng0,filename=/dev/urandom')
 args+=(-device 'virtio-rng-pci,rng=rng0')
 args+=(-device virtio-balloon-pci)

@@ -200,20 +200,37 @@ bootentry_locate (char *const *files, const char *path)
   return boot && listed (files, boot) ? strdup (boot) : NULL;
 }
 
-char *
-kernel_image_version (const uint8_t *data, size_t size)
+/* The word at AT in DATA, allocated; NULL if it does not end there. */
+static char *
+word_at (const uint8_t *data, size_t size, size_t at)
 {
-  size_t at, n;
+  size_t n;
 
-  /* Documentation/arch/x86/boot.rst: "HdrS" at 0x202, protocol 2.00 or
-   * later, kernel_version at 0x20e less 0x200.
-   */
-  if (size < 0x210 || memcmp (data + 0x202, "HdrS", 4) != 0)
-    return NULL;
-  at = (data[0x20e] | data[0x20f] << 8) + 0x200;
   for (n = 0; at + n < size && n < 128 && isgraph (data[at + n]); n++)
     ;
   if (n == 0 || n == 128 || at + n == size)
     return NULL;
   return strndup ((const char *)data + at, n);
+}
+
+char *
+kernel_image_version (const uint8_t *data, size_t size)
+{
+  static const char banner[] = "Linux version ";
+  const uint8_t *p;
+
+  /* Documentation/arch/x86/boot.rst: "HdrS" at 0x202, protocol 2.00 or
+   * later, kernel_version at 0x20e less 0x200.
+   */
+  if (size >= 0x210 && memcmp (data + 0x202, "HdrS", 4) == 0)
+    return word_at (data, size, (data[0x20e] | data[0x20f] << 8) + 0x200);
+  /* Documentation/arch/arm64/booting.rst: "ARM\x64" at 56.  Its header says
+   * no version, but the image is not compressed.
+   */
+  if (size >= 64 && memcmp (data + 56, "ARM\x64", 4) == 0) {
+    p = memmem (data, size, banner, sizeof banner - 1);
+    if (p)
+      return word_at (data, size, p - data + sizeof banner - 1);
+  }
+  return NULL;
 }

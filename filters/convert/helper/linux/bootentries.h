@@ -34,8 +34,8 @@ extern void bootentries_free (struct bootentries *b);
  */
 extern char *bootentry_locate (char *const *files, const char *path);
 
-/* The version that an x86 kernel image says it is ("6.1.0-13-amd64"),
- * allocated, or NULL.
+/* The version that an x86 kernel image, or an uncompressed one of arm64, says
+ * it is ("6.1.0-13-amd64"), allocated, or NULL.
  */
 extern char *kernel_image_version (const uint8_t *data, size_t size);
 

@@ -46,9 +46,12 @@ edit_inittab (struct span in, struct devmap *map, struct text *out)
   bool has_serial = false;
   size_t i;
 
-  (void)map;
+  if (!map->console) {
+    text_add_span (out, in);
+    return;
+  }
   while (span_line (&all, &line, &eol))
-    if (!span_starts (span_trim (line), "#") && has_word (line, "ttyS0"))
+    if (!span_starts (span_trim (line), "#") && has_word (line, map->console))
       has_serial = true;
 
   while (span_line (&in, &line, &eol)) {
@@ -65,7 +68,7 @@ edit_inittab (struct span in, struct devmap *map, struct text *out)
     else {
       for (i = 0; i < line.n;)
         if (word_at (line, i, "hvc0") || word_at (line, i, "xvc0")) {
-          text_adds (out, "ttyS0");
+          text_adds (out, map->console);
           i += 4;
         }
         else
@@ -82,15 +85,18 @@ edit_securetty (struct span in, struct devmap *map, struct text *out)
   struct span all = in, line, eol;
   bool has_serial = false;
 
-  (void)map;
+  if (!map->console) {
+    text_add_span (out, in);
+    return;
+  }
   while (span_line (&all, &line, &eol))
-    if (span_is (span_trim (line), "ttyS0"))
+    if (span_is (span_trim (line), map->console))
       has_serial = true;
   while (span_line (&in, &line, &eol)) {
     struct span t = span_trim (line);
 
     if (!has_serial && (span_is (t, "hvc0") || span_is (t, "xvc0"))) {
-      text_adds (out, "ttyS0");
+      text_adds (out, map->console);
       has_serial = true;
     }
     else

@@ -187,10 +187,10 @@ put_params (struct span s, bool initrd, struct devmap *map, struct text *out)
       continue;
     }
 
-    if (span_starts (word, "console=hvc0") ||
-        span_starts (word, "console=xvc0")) {
+    if (map->console && (span_starts (word, "console=hvc0") ||
+                         span_starts (word, "console=xvc0"))) {
       if (word.n == 12 || word.p[12] == ',') {
-        text_adds (out, "console=ttyS0");
+        text_addf (out, "console=%s", map->console);
         text_add_span (out, span_skip (word, 12));
         continue;
       }

@@ -47,7 +47,7 @@ extern void multipath_aliases (struct span in, bool bindings, struct text *out);
  */
 extern void
 edit_add_resume (struct span in, const char *value, struct text *out);
-/* /etc/inittab, /etc/securetty: Xen's consoles become ttyS0. */
+/* /etc/inittab, /etc/securetty: Xen's consoles become KVM's. */
 extern devedit_fn edit_inittab;
 extern devedit_fn edit_securetty;
 

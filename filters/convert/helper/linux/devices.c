@@ -421,6 +421,19 @@ devices_forget (struct linux_state *st)
   st->disks = NULL;
 }
 
+/* The serial port that KVM gives a machine of ARCH.  On Power it is hvc0, as
+ * on Xen; s390x has none.
+ */
+static const char *
+serial_port (const char *arch)
+{
+  if (strcmp (arch, "aarch64") == 0 || strcmp (arch, "arm") == 0)
+    return "ttyAMA0";
+  if (strncmp (arch, "ppc", 3) == 0 || strcmp (arch, "s390x") == 0)
+    return NULL;
+  return "ttyS0";
+}
+
 int
 devices_plan (struct linux_state *st)
 {
@@ -442,6 +455,7 @@ devices_plan (struct linux_state *st)
   v->map = (struct devmap){
     .root_disk = -1,
     .root_part = -1,
+    .console = serial_port (gst->arch),
     .identify = identify,
     .unknown = unknown,
     .opaque = v,

@@ -70,6 +70,10 @@ struct devmap {
   const char *serial[DEVMAP_MAX_DISKS]; /* NULL = not known */
   /* Names that the guest gave to multipath devices, one a line. */
   struct span aliases;
+  /* KVM's serial port in place of Xen's consoles, "ttyS0"; NULL: those are
+   * left as they are.
+   */
+  const char *console;
 
   /* Where "/" is, if it is a partition; -1 = not known. */
   int root_disk, root_part;

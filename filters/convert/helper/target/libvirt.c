@@ -49,7 +49,10 @@ write_os (struct xml *x, const struct model *m)
   xmlw_open (x, "type", "arch", m->arch, "machine", machine_type (m), NULL);
   xmlw_content (x, "hvm");
   xmlw_close (x);
-  if (m->uefi && m->x86) {
+  if (m->uefi) {
+    /* In doubt libvirt takes a firmware with keys, where there is one that
+     * needs no more than that (aarch64).
+     */
     const char *yes = m->secure_boot ? "yes" : "no";
 
     xmlw_open (x, "firmware", NULL);
@@ -282,6 +285,10 @@ write_controllers (struct xml *x, const struct model *m)
     snprintf (index, sizeof index, "%u", i);
     xmlw_leaf (x, "controller", "type", "sata", "index", index, NULL);
   }
+  /* libvirt gives a machine of Arm's none of its own accord. */
+  if (!m->x86 && strcmp (m->arch, "s390x") != 0)
+    xmlw_leaf (x, "controller", "type", "usb", "index", "0", "model",
+               "qemu-xhci", NULL);
   xmlw_open (x, "controller", "type", "virtio-serial", "index", "0", NULL);
   xmlw_attr (x, "model", virtio_model (m));
   xmlw_close (x);
@@ -430,6 +437,8 @@ write_devices (struct xml *x, const struct model *m)
     xmlw_leaf (x, "input", "type", "tablet", "bus", "usb", NULL);
   if (m->x86)
     xmlw_leaf (x, "input", "type", "mouse", "bus", "ps2", NULL);
+  else if (strcmp (m->arch, "s390x") != 0)
+    xmlw_leaf (x, "input", "type", "keyboard", "bus", "usb", NULL);
   xmlw_leaf (x, "console", "type", "pty", NULL);
   xmlw_open (x, "channel", "type", "unix", NULL);
   xmlw_leaf (x, "target", "type", "virtio", "name", "org.qemu.guest_agent.0",

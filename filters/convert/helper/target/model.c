@@ -84,6 +84,11 @@ set_firmware (struct model *m, const struct vm *source)
   if (sb == VM_UNKNOWN && source)
     sb = source->secure_boot;
   m->secure_boot = m->uefi && sb == VM_YES;
+  if (m->secure_boot && !m->x86) {
+    model_warn (m, "target-secure-boot",
+                "Machines of %s have no secure boot here: it is off.", m->arch);
+    m->secure_boot = false;
+  }
   if (m->secure_boot && m->machine == TARGET_MACHINE_I440FX) {
     model_warn (m, "target-machine",
                 "Secure boot needs the machine type q35, which is used "
@@ -95,12 +100,14 @@ set_firmware (struct model *m, const struct vm *source)
 
   if (tpm == VM_UNKNOWN && source && (source->tpm_model || source->tpm_version))
     tpm = VM_YES;
-  if (tpm == VM_YES && m->x86) {
+  if (tpm == VM_YES && !m->x86 && strcmp (m->arch, "aarch64") != 0)
+    model_warn (m, "target-tpm", "This machine has no TPM: it is left out.");
+  else if (tpm == VM_YES) {
     m->tpm_version = source && source->tpm_version &&
                          strcmp (source->tpm_version, "1.2") == 0
                        ? "1.2"
                        : "2.0";
-    m->tpm_model = strcmp (m->tpm_version, "1.2") == 0 || !m->uefi ||
+    m->tpm_model = strcmp (m->tpm_version, "1.2") == 0 || !m->uefi || !m->x86 ||
                        (source && source->tpm_model &&
                         strcmp (source->tpm_model, "tpm-tis") == 0)
                      ? "tpm-tis"

@@ -154,5 +154,7 @@ qemu_tpm (struct script *s)
                "done\n");
   qemu_arg (s, "-chardev", "socket,id=tpm,path=./%s.tpm/sock", s->aux);
   qemu_args (s, "-tpmdev", "emulator,id=tpm0,chardev=tpm", NULL);
-  qemu_arg (s, "-device", "%s,tpmdev=tpm0", m->tpm_model);
+  /* aarch64 has no ISA bus. */
+  qemu_arg (s, "-device", "%s%s,tpmdev=tpm0", m->tpm_model,
+            m->x86 ? "" : "-device");
 }
