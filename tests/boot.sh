@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Boot a disk in QEMU and watch its serial console.
 #
-#   boot.sh [--bus BUS] [--sector-size N] [--uefi] [--disk IMAGE]...
+#   boot.sh [--arch ARCH] [--bus BUS] [--sector-size N] [--uefi] [--disk IMAGE]...
 #           [--nic MODEL[,MAC]] [--timeout S] [--log FILE] [--write]
 #           [--passphrase P] [--run CMD]... IMAGE|NBD-URI
 #   boot.sh --script [--timeout S] [--log FILE] [--run CMD]... SCRIPT
 #
 # BUS: virtio (default) virtio-scsi ide sata pvscsi mptsas nvme; QEMU's ide and
 # sata have sectors of 512 bytes only.
+# ARCH: x86_64 (default) aarch64, which has UEFI only
 #
 # Prints one line with the verdict, and after a login as root (password
 # "v2v", or $BOOT_PASSWORD) the output of every CMD.  Exit status:
@@ -25,11 +26,12 @@
 
 set -u
 
-bus=virtio uefi=no timeout=400 log= write=no passphrase= mem=1024
-machine=pc nic= script=no sector= disks=() cmds=()
+arch=x86_64 bus=virtio uefi=no timeout=400 log= write=no passphrase= mem=1024
+machine= nic= script=no sector= disks=() cmds=()
 password=${BOOT_PASSWORD:-v2v}
 while [ $# -gt 1 ]; do
     case $1 in
+    --arch) arch=$2; shift 2 ;;
     --bus) bus=$2; shift 2 ;;
     --sector-size) sector=$2; shift 2 ;;
     --uefi) uefi=yes; shift ;;
@@ -68,9 +70,15 @@ exec 7<>"$dir/in"
 # graphics=off makes the BIOS show GRUB's text on the serial console too.
 # Without a VGA card GRUB for BIOS hangs before its menu when the disk is on
 # virtio (seen with SeaBIOS 1.16.2 and GRUB 2.06; not on IDE).
-args=(-nodefaults -no-reboot -display none -vga std
-      -machine "$machine,accel=tcg,graphics=off"
-      -cpu max -smp 1 -m "$mem" -serial stdio -device virtio-rng-pci)
+case $arch in
+x86_64) args=(-machine "${machine:-pc},accel=tcg,graphics=off" -cpu max -vga std) ;;
+# What "max" has besides is slow to emulate (pointer authentication).
+aarch64) uefi=yes
+         args=(-machine "${machine:-virt},accel=tcg" -cpu cortex-a57) ;;
+*) echo "boot.sh: unknown architecture: $arch" >&2; exit 2 ;;
+esac
+args+=(-nodefaults -no-reboot -display none
+       -smp 1 -m "$mem" -serial stdio -device virtio-rng-pci)
 [ "$write" = yes ] && snapshot=off || snapshot=on
 case $bus in
 virtio|ide|nvme) ;;
@@ -105,11 +113,14 @@ if [ -n "$nic" ]; then
     args+=(-nic "user,restrict=on,model=${nic%%,*}$mac")
 fi
 if [ "$uefi" = yes ] && [ $script = no ]; then
-    for f in /usr/share/OVMF/OVMF_CODE_4M.fd /usr/share/OVMF/OVMF_CODE.fd \
-             /usr/share/edk2/ovmf/OVMF_CODE.fd /usr/share/qemu/OVMF.fd; do
+    firmware=(/usr/share/OVMF/OVMF_CODE_4M.fd /usr/share/OVMF/OVMF_CODE.fd
+              /usr/share/edk2/ovmf/OVMF_CODE.fd /usr/share/qemu/OVMF.fd)
+    [ "$arch" = x86_64 ] || firmware=(/usr/share/AAVMF/AAVMF_CODE.fd)
+    for f in "${firmware[@]}"; do
         [ -e "$f" ] && break
     done
-    [ -e "$f" ] || { echo "boot.sh: no UEFI firmware (package ovmf)" >&2; exit 2; }
+    [ -e "$f" ] || { echo "boot.sh: no UEFI firmware (package ovmf," \
+                          "or qemu-efi-aarch64)" >&2; exit 2; }
     # Fresh variables: no boot entry, as on a new host.
     vars=${f/CODE/VARS}
     cp "$vars" "$dir/vars.fd" && chmod u+w "$dir/vars.fd"
@@ -117,7 +128,7 @@ if [ "$uefi" = yes ] && [ $script = no ]; then
            -drive "if=pflash,format=raw,unit=1,file=$dir/vars.fd")
 fi
 
-command=(qemu-system-x86_64 "${args[@]}")
+command=("qemu-system-$arch" "${args[@]}")
 [ $script = no ] ||
     command=(env V2V_ACCEL=tcg V2V_DISPLAY=none V2V_SERIAL=stdio
              bash "${disks[0]}" -no-reboot)

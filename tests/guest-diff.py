@@ -18,8 +18,8 @@ compare  every path that differs must be in REPORT, every path of REPORT must
 diff     prints the changes alone, as EXPECTED would have them.
 
 Of a directory the times and the size count for nothing: they change with
-what is in it.  Exit status 1, with a line for each deviation, if there is
-one.  The appliance sees copies and images read-only.
+what is in it; nor do inodes on FAT.  Exit status 1, with a line for each
+deviation, if there is one.  The appliance sees copies and images read-only.
 """
 
 import base64

@@ -61,6 +61,11 @@ for g in "${guests[@]}"; do
     read -r -a options < <("$dir/guests/make-linux.sh" --boot "$g")
     read -r -a params < <("$dir/guests/make-linux.sh" --convert "$g")
     read -r -a refuse < <("$dir/guests/make-linux.sh" --refuse "$g")
+    read -r -a needs < <("$dir/guests/make-linux.sh" --needs "$g")
+    for n in "${needs[@]}"; do
+        [ -e "$n" ] || command -v "$n" >/dev/null || {
+            skip "$g" "there is no $n here (see tests/README)"; continue 2; }
+    done
     read -r -a warnings < <("$dir/guests/make-linux.sh" --warnings "$g")
     sound=()
     while read -r line; do sound+=(--run "$line"); done \
@@ -88,10 +93,10 @@ for g in "${guests[@]}"; do
         disks=("$copy" "${images[@]:1}")
         cp --sparse=always "${images[0]}" "$copy"
         check "$g: a loader where any firmware looks" sh -c "
-            loader=\$(mdir -b -i '$copy@@1M' -/ ::/EFI | grep -i '/grubx64.efi') &&
+            loader=\$(mdir -b -i '$copy@@1M' -/ ::/EFI | grep -iE '/grub(x64|aa64).efi') &&
             mmd -i '$copy@@1M' ::/EFI/BOOT &&
             mcopy -i '$copy@@1M' \"\$loader\" '$tmp/loader' &&
-            mcopy -i '$copy@@1M' '$tmp/loader' ::/EFI/BOOT/BOOTX64.EFI"
+            mcopy -i '$copy@@1M' '$tmp/loader' ::/EFI/BOOT/BOOT\${loader##*/grub}"
     fi
     if [ $controls = yes ]; then
         check "$g boots as it was (${options[*]})" \

@@ -10,6 +10,7 @@
 #   make-linux.sh --boot NAME     boot.sh's options for the guest as it was
 #   make-linux.sh --convert NAME  v2v-convert's parameters for it
 #   make-linux.sh --refuse NAME   parameters with which it must refuse
+#   make-linux.sh --needs NAME    programs and files without which it is skipped
 #   make-linux.sh --warnings NAME the codes of warnings that it must give
 #   make-linux.sh --sound NAME    commands that must succeed in it, one per
 #                           line; none: those of test-guests.sh
@@ -28,8 +29,8 @@
 #     below; a set that one guest needs: profile=NAME packages=LIST);
 #   - may set convert=(…), parameters for v2v-convert; refuse=(…), parameters
 #     with which it must fail; disks=N, the number of its disks;
-#   - may set warnings=(…), sound=(…), converted=(…) and card="NAME MAC", see
-#     above;
+#   - may set needs=(…), warnings=(…), sound=(…), converted=(…) and
+#     card="NAME MAC", see above;
 #   - says "use NAME" for each lib-NAME.sh that it needs;
 #   - defines guest (), which writes the disks to the names that it is given.
 #     It begins with "begin" (lib-linux.sh) and may use what lib.sh has.
@@ -67,7 +68,7 @@ list () { (cd "$here/linux" && printf '%s\n' *.sh | sed 's/\.sh$//'); }
 # load NAME
 load ()
 {
-    name=$1 boot=() convert=() refuse=() warnings=() sound=() converted=() card='' disks=1 profile='' packages=''
+    name=$1 boot=() convert=() refuse=() needs=() warnings=() sound=() converted=() card='' disks=1 profile='' packages=''
     [ -f "$here/linux/$name.sh" ] || die "unknown guest: $name (see --list)"
     . "$here/linux/$name.sh"
     sources+=("$here/linux/$name.sh")
@@ -96,6 +97,7 @@ case ${1:?which guest?} in
 --boot) load "$2"; echo "${boot[*]}" ;;
 --convert) load "$2"; echo "${convert[*]}" ;;
 --refuse) load "$2"; echo "${refuse[*]}" ;;
+--needs) load "$2"; echo "${needs[*]}" ;;
 --warnings) load "$2"; echo "${warnings[*]}" ;;
 --card) load "$2"; echo "$card" ;;
 --sound) load "$2"; [ ${#sound[@]} = 0 ] || printf '%s\n' "${sound[@]}" ;;
