@@ -10,6 +10,7 @@
 #undef MAX_ENTRIES
 #include "../filters/convert/helper/identity.c"
 #include "../filters/convert/helper/kernel.c"
+#include "../filters/convert/helper/unused.c"
 
 extern int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
@@ -48,6 +49,7 @@ fuzz_fstab (const char *text)
     free (fstab_option (f.v[i].options, "subvol"));
   }
   fstab_free (&f);
+  fstab_free_swaps (fstab_swaps (text));
 }
 
 static void
@@ -64,6 +66,21 @@ fuzz_identity (const char *text)
       abort ();
     identity_free (&id);
   }
+}
+
+/* Ranges of a device ascend and do not overlap. */
+static void
+fuzz_unused (const char *text)
+{
+  struct unused_ranges r;
+  size_t i;
+
+  unused_extents (text, &r);
+  for (i = 1; i < r.n; ++i)
+    if (strcmp (r.v[i - 1].device, r.v[i].device) == 0 &&
+        r.v[i - 1].start + r.v[i - 1].size > r.v[i].start)
+      abort ();
+  unused_ranges_free (&r);
 }
 
 int
@@ -90,6 +107,13 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     break;
   case 'i':
     fuzz_identity (text);
+    break;
+  case 'l':
+    fuzz_unused (text);
+    break;
+  case 's':
+    if (unused_swap_end (data + 1, size - 1, 1 << 30) > 1 << 30)
+      abort ();
     break;
   case 't':
     devices_table_end (data + 1, size - 1);

@@ -12,7 +12,7 @@ test_helper_conversion_LDADD = \
 	$(top_builddir)/filters/convert/helper/libhelper.la
 
 EXTRA_DIST += helper-functions.sh
-TESTS += test-helper-convert.sh test-helper-stop.sh
+TESTS += test-convert-unused.sh test-helper-convert.sh test-helper-stop.sh
 ALL_TESTS += test-helper-errors.sh test-helper-kvm.sh
 
 # Its parsers, under ASan and UBSan.
@@ -33,3 +33,12 @@ test_helper_parsers_CFLAGS = $(ASAN_CFLAGS) $(CMOCKA_CFLAGS) \
 test_helper_parsers_LDFLAGS =
 test_helper_parsers_LDADD = $(CMOCKA_LIBS) \
 	$(LZMA_LIBS) $(ZLIB_LIBS) $(ZSTD_LIBS) $(LZ4_LIBS)
+
+check_PROGRAMS += test-helper-unused
+TESTS += test-helper-unused
+test_helper_unused_SOURCES = \
+	test-helper-unused.c ../filters/convert/helper/unused.c
+test_helper_unused_CPPFLAGS = $(helper_cppflags)
+test_helper_unused_CFLAGS = $(ASAN_CFLAGS) $(CMOCKA_CFLAGS)
+test_helper_unused_LDFLAGS =
+test_helper_unused_LDADD = $(CMOCKA_LIBS)

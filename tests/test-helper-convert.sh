@@ -108,6 +108,15 @@ check "digests are those of the files" bash -c "
 check "no temporary name is left in the guest" bash -c \
     "! debugfs -R 'ls /etc' '$guest' 2>/dev/null | grep -q '[.]v2v-'"
 check "the file system is clean" e2fsck -f -n "$guest"
+
+# Disks that hold nothing, before it and behind: the kernel in the appliance
+# may take them the other way round.
+truncate -s 8M "$tmp/empty" "$tmp/empty2"
+cp --sparse=always "$tmp/disk" "$tmp/second"
+serve "$tmp/empty" "$tmp/second" "$tmp/empty2"
+run_helper --dry-run
+check "empty disks do not hide what comes after them" [ $status = 0 ]
+
 # Sectors of 4096 bytes: the partition is at the same place, the GPT counts
 # it otherwise.
 serve_4k () {

@@ -429,6 +429,14 @@ devices_table_sector (const uint8_t *first, size_t len)
   return 0;
 }
 
+bool
+devices_safe_name (const char *name)
+{
+  return name[strspn (name,
+                      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                      "0123456789/_.+-")] == '\0';
+}
+
 uint64_t
 devices_table_end (const uint8_t *first, size_t len)
 {

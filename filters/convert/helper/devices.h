@@ -64,6 +64,11 @@ extern int devices_parse (struct devices *d, const char *text, size_t nr_disks);
 extern const struct device *
 devices_find (const struct devices *d, const char *name);
 
+/* Has NAME, the kernel's or the device mapper's, nothing in it that a shell
+ * would act upon?
+ */
+extern bool devices_safe_name (const char *name);
+
 /* VALUE as blkid meant it, before it escaped it (allocated). */
 extern char *devices_unescape (const char *value);
 

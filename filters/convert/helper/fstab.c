@@ -177,6 +177,46 @@ fstab_parse (const char *text, struct fstab *fstab)
 }
 
 void
+fstab_free_swaps (char **swaps)
+{
+  size_t i;
+
+  for (i = 0; swaps != NULL && swaps[i] != NULL; ++i)
+    free (swaps[i]);
+  free (swaps);
+}
+
+char **
+fstab_swaps (const char *text)
+{
+  CLEANUP_FREE char *copy = strdup (text);
+  char **swaps = calloc (MAX_ENTRIES + 1, sizeof *swaps);
+  char *rest = copy, *line;
+  size_t n = 0;
+
+  while (copy != NULL && swaps != NULL && n < MAX_ENTRIES &&
+         (line = strsep (&rest, "\n")) != NULL) {
+    char *save = NULL;
+    char *spec = strtok_r (line, " \t\r", &save);
+    char *where = spec ? strtok_r (NULL, " \t\r", &save) : NULL;
+    char *type = where ? strtok_r (NULL, " \t\r", &save) : NULL;
+
+    if (type == NULL || spec[0] == '#' || strcmp (type, "swap") != 0)
+      continue;
+    decode (spec);
+    swaps[n] = strdup (spec);
+    if (swaps[n++] == NULL) {
+      fstab_free_swaps (swaps);
+      return NULL;
+    }
+  }
+  if (copy != NULL)
+    return swaps;
+  fstab_free_swaps (swaps);
+  return NULL;
+}
+
+void
 fstab_free (struct fstab *fstab)
 {
   size_t i;

@@ -26,6 +26,12 @@ struct fstab {
 extern int fstab_parse (const char *text, struct fstab *fstab);
 extern void fstab_free (struct fstab *fstab);
 
+/* What TEXT names as swap spaces (NULL-terminated, all allocated), swap files
+ * too; NULL when out of memory.
+ */
+extern char **fstab_swaps (const char *text);
+extern void fstab_free_swaps (char **swaps);
+
 /* Value of option NAME ("subvol") in an fstab option list, allocated; ""
  * if it is there without a value; NULL if not.
  */

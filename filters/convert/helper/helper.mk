@@ -27,6 +27,8 @@ libhelper_la_SOURCES = \
 	run.c run.h \
 	scan.c scan.h \
 	sectors.c sectors.h \
+	trim.c \
+	unused.c unused.h \
 	$(NULL)
 libhelper_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir) \
 	-I$(top_srcdir)/common/vm

@@ -33,6 +33,7 @@ struct inspection {
   struct devices devices;
   struct device_names names;
   struct fstab fstab;           /* of the chosen root */
+  char **swaps;                 /* what it names as swap, likewise */
   char *crypttab, *mdadm_conf;  /* its tables, text or NULL */
   struct subvolume *subvolumes; /* of the btrfs file systems looked at */
   size_t nr_subvolumes;
@@ -70,10 +71,13 @@ extern void mounts_note_state (struct guest *gst, struct inspection *in,
  */
 extern char *mounts_damage (struct guest *gst, const struct device *v);
 
-/* Give back what the file systems do not use, then unmount everything.
- * Return 0, or -1 with the error reported.
+/* Is V, or a part of it, one of gst->mounts? */
+extern bool mounts_is_mounted (const struct guest *gst, const struct device *v);
+
+/* trim.c: unmount everything; if TRIM, give back what nothing uses.  Return
+ * 0, or -1 with the error reported.
  */
-extern int mounts_trim_and_unmount (struct guest *gst,
-                                    const struct inspection *in, bool trim);
+extern int
+trim_and_unmount (struct guest *gst, const struct inspection *in, bool trim);
 
 #endif /* V2V_INSPECTION_H */

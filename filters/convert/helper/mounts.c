@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Mounting, checking, trimming.  See inspection.h.
+/* Mounting and checking.  See inspection.h.
  *
  * Checks.  Reading all metadata of every file system twice, as the
  * reference does, takes longer than the conversion.  Here a file system is
@@ -66,13 +66,6 @@ mounts_note_state (struct guest *gst, struct inspection *in,
     in->unclean[v - in->devices.v] = true;
 }
 
-static bool
-safe_name (const char *s)
-{
-  return s[strspn (s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                      "0123456789/_.+-")] == '\0';
-}
-
 /* TEXT with the kernel's name of V, which can be that of another disk to
  * the reader, replaced by ours; allocated, or NULL.
  */
@@ -120,7 +113,7 @@ mounts_damage (struct guest *gst, const struct device *v)
   /* The name is the kernel's or the device mapper's, with nothing in it
    * that a shell would act upon; if there is, the check is left out.
    */
-  if (v->type == NULL || !safe_name (v->real))
+  if (v->type == NULL || !devices_safe_name (v->real))
     return NULL;
   for (i = 0; i < V2V_ARRAY_SIZE (checkers); ++i)
     if (strcmp (checkers[i].type, v->type) == 0)
@@ -326,8 +319,8 @@ mount_entry (struct guest *gst, struct inspection *in,
   return add_mount (gst, where, mountable, v);
 }
 
-static bool
-is_mounted (const struct guest *gst, const struct device *v)
+bool
+mounts_is_mounted (const struct guest *gst, const struct device *v)
 {
   size_t i, len = strlen (v->name);
 
@@ -365,7 +358,7 @@ mount_by_type (struct guest *gst, struct inspection *in)
       if (v->parttype == NULL || v->type == NULL ||
           strcasecmp (v->parttype, rules[i].type) != 0)
         continue;
-      if (is_mounted (gst, v))
+      if (mounts_is_mounted (gst, v))
         break;
       for (k = 0; rules[i].where[k] != NULL; ++k) {
         const char *where = rules[i].where[k];
@@ -468,81 +461,6 @@ mounts_mount (struct guest *gst, struct inspection *in,
 
     boot = v ? v : boot;
     gst->boot_disk = boot->disk;
-  }
-  return 0;
-}
-
-/* ---- the end ---- */
-
-static void
-trim (struct guest *gst, const char *mountpoint, const char *what)
-{
-  if (guestfs_fstrim (gst->g, mountpoint, -1) == 0)
-    return;
-  /* The file system cannot, or the device below it. */
-  switch (guestfs_last_errno (gst->g)) {
-  case ENOTSUP:
-  case EROFS:
-    break;
-  default:
-    if (strstr (guest_last_error (gst), "not supported") == NULL)
-      report_warning (gst->report, "trim-failed",
-                      "unused space of %s is copied: %s", what,
-                      guest_last_error (gst));
-  }
-}
-
-static bool
-can_trim (const struct device *v)
-{
-  static const char *const types[] = { "ext2",  "ext3", "ext4", "xfs",
-                                       "btrfs", "f2fs", "vfat", NULL };
-  size_t i;
-
-  for (i = 0; v->type != NULL && types[i] != NULL; ++i)
-    if (strcmp (types[i], v->type) == 0)
-      return true;
-  return false;
-}
-
-int
-mounts_trim_and_unmount (struct guest *gst, const struct inspection *in,
-                         bool want_trim)
-{
-  size_t i, j;
-
-  for (i = 0; want_trim && i < gst->nr_mounts; ++i) {
-    const char *m = gst->mounts[i].mountable;
-    const struct device *v = devices_find (&in->devices, m);
-    bool again = false;
-
-    /* Several subvolumes are one file system. */
-    for (j = 0; j < i; ++j)
-      again |= gst->mounts[i].uuid != NULL && gst->mounts[j].uuid != NULL &&
-               strcmp (gst->mounts[i].uuid, gst->mounts[j].uuid) == 0;
-    if (!again && (v == NULL || can_trim (v)))
-      trim (gst, gst->mounts[i].mountpoint, gst->mounts[i].mountpoint);
-  }
-  if (guestfs_umount_all (gst->g) == -1) {
-    report_error (gst->report, "unmount-failed",
-                  "the guest's file systems cannot be unmounted: %s",
-                  guest_last_error (gst));
-    return -1;
-  }
-  /* What the guest does not mount by itself: data disks, other roots. */
-  for (i = 0; want_trim && i < in->devices.n; ++i) {
-    const struct device *v = &in->devices.v[i];
-
-    if (!can_trim (v) || is_mounted (gst, v) || in->unclean[i])
-      continue;
-    if (guestfs_mount_options (gst->g, "", v->name, "/") == -1)
-      continue;
-    trim (gst, "/", v->name);
-    if (guestfs_umount_all (gst->g) == -1) {
-      report_error (gst->report, "unmount-failed", "%s: %s", v->name,
-                    guest_last_error (gst));
-      return -1;
-    }
   }
   return 0;
 }

@@ -279,7 +279,7 @@ work (struct guest *gst, struct options *o)
   if (ret == 0) {
     report_step (r, "trim",
                  o->trim ? "Giving back unused space" : "Unmounting");
-    ret = mounts_trim_and_unmount (gst, &in, o->trim);
+    ret = trim_and_unmount (gst, &in, o->trim);
     report_step_end (r);
   }
 

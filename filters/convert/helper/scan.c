@@ -23,7 +23,8 @@
 #define MAX_LEVELS 5
 
 /* Runs in the appliance.  It is constant; names of devices reach it only
- * as what the appliance's kernel and udev call them, always quoted.
+ * as what the appliance's kernel and udev call them, always quoted.  blkid -p
+ * is given one device at a time: it ends at the first that holds nothing.
  */
 static const char script[] =
   "udevadm settle >/dev/null 2>&1\n"
@@ -59,7 +60,7 @@ static const char script[] =
   "  [ -h \"$l\" ] && echo \"mdname ${l##*/} $(readlink \"$l\")\"\n"
   "done\n"
   "echo blkid\n"
-  "blkid -p -o export \"$@\" 2>/dev/null\n"
+  "for d; do blkid -p -o export \"$d\" 2>/dev/null; echo; done\n"
   "exit 0\n";
 
 int
