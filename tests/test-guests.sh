@@ -5,7 +5,8 @@
 # that does not is not the guest's fault.  Converted, it boots on virtio, and
 # the files that differ are those of v2v/report.json, and those that
 # guests/linux/NAME.changed expects, if there is one.  Where the init is not
-# systemd (test-linux-guest.sh has that), the work left to the first boot is
+# systemd (test-linux-guest.sh has that), or the guest has commands of its own
+# for this (--converted of make-linux.sh), the work left to the first boot is
 # done once, in its order, by the guest's own init, and leaves only its log.
 #
 #   test-guests.sh [--converted] [NAME]...    ($V2V_TEST_GUESTS, or all)
@@ -35,7 +36,7 @@ later='log=/var/log/v2v-firstboot.log;
     [ "$(sed -n "s/.* 0*\([0-9]*\)-.*: starts/\1/p" $log)" = "$(seq $(grep -c ": starts" $log))" ] &&
     [ "$(grep -c "first boot is done" $log)" = 1 ] &&
     [ ! -e /usr/lib/v2v-firstboot ] &&
-    [ -z "$(find /etc -name "*v2v-firstboot")" ] &&
+    [ -z "$(find /etc -name "*v2v-firstboot*")" ] &&
     ! grep v2v-firstboot /etc/init.d/.depend.start 2>/dev/null'
 later=$(tr -s '\n ' ' ' <<<"$later")
 
@@ -146,12 +147,13 @@ for g in "${guests[@]}"; do
     check "$g: what changed is what the report says" \
         python3 "$dir/guest-diff.py" compare "$tmp/doc/report.json" \
         "$tmp/before" "$tmp/after" "${expected[@]}"
-    if grep -q '"/etc/init.d/v2v-firstboot"' "$tmp/doc/report.json"; then
-        sound+=(--run "$later" --timeout 1500)
+    if grep -q '"/etc/init.d/v2v-firstboot"' "$tmp/doc/report.json" ||
+       [ ${#converted[@]} -gt 0 ]; then
+        converted+=(--run "$later" --timeout 1500)
     fi
     check "$g boots on virtio when converted" \
         boot "${out[@]}" -- "${options[@]}" --bus virtio --timeout 900 \
-        "${sound[@]}" "${converted[@]}" "${nic[@]}"
+        "${converted[@]}" "${sound[@]}" "${nic[@]}"
     rm -f "${out[@]}"
 done
 done_testing

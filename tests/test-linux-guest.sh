@@ -214,9 +214,44 @@ check "no warning" jq -e \
     '[.warnings[]?.code] - ["kvm-does-not-work"] == []' "$r"
 check "the file system is clean" e2fsck -f -n "$out$fs"
 
+# 5. A policy that cannot be read: what is new is labelled as its neighbours,
+# and the guest has to label all files, unless it has switched SELinux off.
+in_image_w () { debugfs -w -R "$2" "$1$fs" >/dev/null 2>&1; }
+cp --sparse=always "$guest" "$tmp/no-policy.img"
+in_image_w "$tmp/no-policy.img" \
+    "rm /etc/selinux/targeted/contexts/files/file_contexts"
+cp --sparse=always "$tmp/no-policy.img" "$tmp/disabled.img"
+for f in /etc/systemd/system /etc/systemd/system/multi-user.target.wants \
+         /etc/systemd/network /etc/udev/rules.d /usr/lib /var/lib/systemd; do
+    in_image_w "$tmp/no-policy.img" "ea_set $f security.selinux $label:old_t:s0"
+done
+echo SELINUX=disabled >"$tmp/config"
+in_image_w "$tmp/disabled.img" "rm /etc/selinux/config"
+in_image_w "$tmp/disabled.img" "write $tmp/config /etc/selinux/config"
+for g in no-policy disabled; do
+    mkdir "$tmp/meta-$g"
+    check "$g: the guest is converted" \
+        nbdkit -U - --filter=v2v-convert file "$tmp/$g.img" \
+        v2v-metadata-dir="$tmp/meta-$g" --run 'nbdcopy "$uri" '"$tmp/$g.out"
+    check "$g: it is told" \
+        grep -q '"selinux-policy-unreadable"' "$tmp/meta-$g/report.json"
+    check "$g: the file system is clean" e2fsck -f -n "$tmp/$g.out$fs"
+done
+out=$tmp/no-policy.out
+check "no-policy: label: a unit" \
+    labelled /etc/systemd/system/v2v-firstboot.service $label:old_t:s0
+check "no-policy: label: a job" \
+    labelled /usr/lib/v2v-firstboot/jobs/0001-remove-tools $label:old_t:s0
+check "no-policy: relabelling" mode_is /.autorelabel 0644
+check "no-policy: it is told of that" \
+    grep -q '"selinux-relabel"' "$tmp/meta-no-policy/report.json"
+out=$tmp/disabled.out
+check "disabled: no relabelling" absent /.autorelabel
+out=$tmp/out.img
+
 [ "${1:-}" = --boot ] || { done_testing; exit; }
 
-# 5. The first boot, and another.
+# 6. The first boot, and another.
 boot () {
     "$(dirname "$0")/boot.sh" --bus virtio --nic virtio-net-pci --write \
         "$@" "$out"

@@ -14,8 +14,9 @@
 #   make-linux.sh --warnings NAME the codes of warnings that it must give
 #   make-linux.sh --sound NAME    commands that must succeed in it, one per
 #                           line; none: those of test-guests.sh
-#   make-linux.sh --converted NAME  commands that must succeed besides, after
-#                           the conversion
+#   make-linux.sh --converted NAME  commands that must succeed before them,
+#                           after the conversion; the work left to the first
+#                           boot may not be done yet
 #   make-linux.sh --card NAME     the name and the MAC address of its card,
 #                           which it must have after the conversion, too
 #

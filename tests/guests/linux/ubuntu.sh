@@ -6,7 +6,7 @@ boot=(--bus sata)
 card="ens192 00:0c:29:ab:00:01"
 profile=ubuntu
 packages=init,systemd-sysv,udev,dbus,kmod,iproute2,e2fsprogs,linux-image-amd64,open-vm-tools,initramfs-tools,grub-pc,zstd,netplan.io
-converted=("ip -4 addr show ens192 | grep '192.168.77.10/24'")
+converted=("timeout 300 sh -c 'until ip -4 addr show ens192 | grep 192.168.77.10/24; do sleep 1; done'")
 use family
 use gpt
 

@@ -4,9 +4,10 @@
  *
  * A file that is rewritten keeps its label (guest.c copies it).  A new one
  * gets what the guest's policy says of its path, as restorecon would give
- * it; where the policy cannot be read or says nothing, what its neighbours
- * have; and only if there is neither, the guest is told by /.autorelabel to
- * label everything at its next boot, which takes minutes to hours.
+ * it; where the policy says nothing, what its neighbours have.  Only if the
+ * policy cannot be read, or there is no neighbour with a label, the guest is
+ * told by /.autorelabel to label everything at its next boot, which takes
+ * minutes to hours.
  *
  * Nothing is done in a guest whose /etc has no label: SELinux is not used
  * there, or the guest marks itself when it is turned on.
@@ -86,6 +87,7 @@ out:
 static void
 not_readable (struct linux_state *st)
 {
+  st->policy_unreadable = true;
   report_warning (st->gst->report, "selinux-policy-unreadable",
                   "the guest's SELinux policy has no file_contexts that can "
                   "be read; new files get the labels of those beside them");
@@ -120,17 +122,20 @@ selinux_begin (struct linux_state *st)
   st->gst->label_of = label_of;
 }
 
-/* 1 if SELinux is switched off for good, -1 on error. */
+/* 1 if SELinux is switched off for good, or has left only its labels; -1 on
+ * error.
+ */
 static int
-is_disabled (struct linux_state *st)
+is_off (struct linux_state *st)
 {
   struct conf_file *f = conf_get (st, "/etc/selinux/config");
   CLEANUP_FREE char *value = NULL;
 
   if (!f)
     return -1;
-  if (f->data)
-    value = text_shell_var (f->data, f->size, "SELINUX");
+  if (!f->data)
+    return 1;
+  value = text_shell_var (f->data, f->size, "SELINUX");
   return value && strcasecmp (value, "disabled") == 0;
 }
 
@@ -140,17 +145,18 @@ selinux_end (struct linux_state *st)
   struct guest *gst = st->gst;
   int r;
 
-  if (!gst->unlabelled)
+  if (!gst->unlabelled && !st->policy_unreadable)
     return 0;
   /* Who switches it on must label everything anyway. */
-  r = is_disabled (st);
+  r = is_off (st);
   if (r != 0)
     return r == 1 ? 0 : -1;
   report_warning (gst->report, "selinux-relabel",
-                  "new files could not be given a label; the guest labels "
-                  "all its files when it boots first, and then boots again");
+                  "new files have no label of the guest's policy; the guest "
+                  "labels all its files when it boots first, and then boots "
+                  "again");
   return guest_write (gst, "/.autorelabel", "", 0, 0644,
-                      "new files have no SELinux label");
+                      "new files have no label of the SELinux policy");
 }
 
 void

@@ -62,6 +62,7 @@ struct linux_state {
   struct view *disks; /* of devices.c */
 
   bool policy_read;       /* or could not be */
+  bool policy_unreadable; /* and is needed */
   struct selabel *policy; /* of SELinux, or NULL */
 };
 
