@@ -202,13 +202,15 @@ mkdir "$tmp/meta"
 printf secret2 >"$tmp/keyfile"
 start_nbdkit "$tmp/socks" "${args[@]}" file "$disk" "${params[@]}" v2v-start=server v2v-quiet=yes \
     v2v-metadata-dir="$tmp/meta" v2v-key=all:key:s3cret \
-    v2v-key=/dev/sda2:file:"$tmp/keyfile" v2v-rebuild-initrd=no
+    v2v-key=/dev/sda2:file:"$tmp/keyfile" v2v-rebuild-initrd=no \
+    v2v-trim=no
 check "v2v-start=server needs no client" until_ok grep -q '^run' "$FAKE_LOG"
 check "documents in v2v-metadata-dir" until_ok test -s "$tmp/meta/report.json"
 check "and the list of changes" until_ok test -s "$tmp/meta/changes.json"
 check "keys travel in a file" grep -qF "keys all:key:s3cret|/dev/sda2:file:$tmp/keyfile|" "$FAKE_LOG"
 check_fails "not in argv" grep -q '^run.*s3cret' "$FAKE_LOG"
 check "options are passed on" grep -q -- '--option rebuild-initrd=no' "$FAKE_LOG"
+check "v2v-trim=no" grep -q '^run.* --no-trim' "$FAKE_LOG"
 check "v2v-quiet" sh -c "! grep -q Launching $tmp/socks.log"
 
 # Every thread model, with a plugin that says what it was asked.

@@ -120,6 +120,8 @@ helper_arguments (const struct convert_config *config, const char *workdir,
   add_arg (&a, outdir);
   add_arg (&a, "--progress-fd");
   add_arg (&a, "3");
+  if (config->no_trim)
+    add_arg (&a, "--no-trim");
   if (config->keys) {
     if (write_file (workdir, "keys", config->keys, &keys) == -1)
       a.failed = true;

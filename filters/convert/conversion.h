@@ -31,6 +31,7 @@ struct convert_config {
                                    file, or NULL */
   unsigned timeout, step_timeout;
   bool quiet;
+  bool no_trim;
   int thread_model; /* final, from get_ready */
 };
 

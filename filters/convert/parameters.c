@@ -242,6 +242,7 @@ convert_config (nbdkit_next_config *next, nbdkit_backend *nxdata,
                 const char *key, const char *value)
 {
   size_t i;
+  bool b;
 
   for (i = 0; i < V2V_ARRAY_SIZE (helper_keys); ++i) {
     if (strcmp (key, helper_keys[i].key) == 0)
@@ -273,6 +274,12 @@ convert_config (nbdkit_next_config *next, nbdkit_backend *nxdata,
     return add_key (value);
   if (strcmp (key, "v2v-quiet") == 0)
     return parse_bool (value, &convert_parameters.quiet);
+  if (strcmp (key, "v2v-trim") == 0) {
+    if (parse_bool (value, &b) == -1)
+      return -1;
+    convert_parameters.no_trim = !b;
+    return 0;
+  }
   if (strcmp (key, "v2v-timeout") == 0)
     return nbdkit_parse_unsigned (key, value, &convert_parameters.timeout);
   if (strcmp (key, "v2v-step-timeout") == 0)

@@ -47,6 +47,7 @@ extern void convert_unload (void);
   "v2v-step-timeout=SECS       Limit of silence of the helper.\n" \
   "v2v-timeout=SECS            Limit of the whole conversion.\n" \
   "v2v-tmpdir=DIR              Where the overlay and temporary files are.\n" \
+  "v2v-trim=no                 Copy what nothing in the guest uses, too.\n" \
   "v2v-upload=FILE:PATH        Put a file into the guest (repeatable)."
 /* clang-format on */
 
