@@ -87,7 +87,6 @@ out:
 static void
 not_readable (struct linux_state *st)
 {
-  st->policy_unreadable = true;
   report_warning (st->gst->report, "selinux-policy-unreadable",
                   "the guest's SELinux policy has no file_contexts that can "
                   "be read; new files get the labels of those beside them");
@@ -145,7 +144,7 @@ selinux_end (struct linux_state *st)
   struct guest *gst = st->gst;
   int r;
 
-  if (!gst->unlabelled && !st->policy_unreadable)
+  if (!gst->unlabelled && (!st->policy_read || st->policy))
     return 0;
   /* Who switches it on must label everything anyway. */
   r = is_off (st);

@@ -61,8 +61,7 @@ struct linux_state {
   unsigned jobs;      /* first-boot jobs registered */
   struct view *disks; /* of devices.c */
 
-  bool policy_read;       /* or could not be */
-  bool policy_unreadable; /* and is needed */
+  bool policy_read;       /* or could not be: then it is NULL */
   struct selabel *policy; /* of SELinux, or NULL */
 };
 
