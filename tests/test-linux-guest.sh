@@ -27,6 +27,7 @@ guest=$tmp/guest.img
 cp --sparse=always "$made" "$guest"
 fs="?offset=1048576"
 in_image () { debugfs -R "$2" "$1$fs" 2>/dev/null; }
+edit_image () { debugfs -w -R "$2" "$1$fs" >/dev/null 2>&1; }
 
 # put PATH [MODE]: standard input becomes a file of the source.
 put () {
@@ -35,7 +36,7 @@ put () {
         "$1" "$tmp/put" "$1" "$1" $((0${2:-100644})) >"$tmp/cmds"
     debugfs -w -f "$tmp/cmds" "$guest$fs" >/dev/null 2>&1
 }
-dirs () { for d; do debugfs -w -R "mkdir $d" "$guest$fs" 2>/dev/null; done; }
+dirs () { for d; do edit_image "$guest" "mkdir $d"; done; }
 label=system_u:object_r
 
 # 1. A guest with more of VMware in it, a static address, and SELinux.
@@ -75,8 +76,7 @@ END
 echo "/opt/site(/.*)?	$label:site_t:s0" |
     put /etc/selinux/targeted/contexts/files/file_contexts.local
 for f in /etc /etc/fstab /etc/hostname; do
-    debugfs -w -R "ea_set $f security.selinux $label:old_t:s0" "$guest$fs" \
-        2>/dev/null
+    edit_image "$guest" "ea_set $f security.selinux $label:old_t:s0"
 done
 
 # 2. What the user gives.
@@ -216,18 +216,17 @@ check "the file system is clean" e2fsck -f -n "$out$fs"
 
 # 5. A policy that cannot be read: what is new is labelled as its neighbours,
 # and the guest has to label all files, unless it has switched SELinux off.
-in_image_w () { debugfs -w -R "$2" "$1$fs" >/dev/null 2>&1; }
 cp --sparse=always "$guest" "$tmp/no-policy.img"
-in_image_w "$tmp/no-policy.img" \
+edit_image "$tmp/no-policy.img" \
     "rm /etc/selinux/targeted/contexts/files/file_contexts"
 cp --sparse=always "$tmp/no-policy.img" "$tmp/disabled.img"
 for f in /etc/systemd/system /etc/systemd/system/multi-user.target.wants \
          /etc/systemd/network /etc/udev/rules.d /usr/lib /var/lib/systemd; do
-    in_image_w "$tmp/no-policy.img" "ea_set $f security.selinux $label:old_t:s0"
+    edit_image "$tmp/no-policy.img" "ea_set $f security.selinux $label:old_t:s0"
 done
 echo SELINUX=disabled >"$tmp/config"
-in_image_w "$tmp/disabled.img" "rm /etc/selinux/config"
-in_image_w "$tmp/disabled.img" "write $tmp/config /etc/selinux/config"
+edit_image "$tmp/disabled.img" "rm /etc/selinux/config"
+edit_image "$tmp/disabled.img" "write $tmp/config /etc/selinux/config"
 for g in no-policy disabled; do
     mkdir "$tmp/meta-$g"
     check "$g: the guest is converted" \
