@@ -303,7 +303,7 @@ test_fstab (void **state)
                              "UUID=8\n"
                              "/dev/sda5 /home btrfs subvol=/@home,compress\n";
   struct fstab f;
-  char *s, **swaps;
+  char *s;
 
   (void)state;
   assert_int_equal (fstab_parse (text, &f), 0);
@@ -331,23 +331,23 @@ test_fstab (void **state)
   assert_int_equal (f.n, 0);
   fstab_free (&f);
 
-  swaps = fstab_swaps (text);
-  assert_non_null (swaps);
-  assert_string_equal (swaps[0], "UUID=4");
-  assert_null (swaps[1]);
-  fstab_free_swaps (swaps);
-  swaps = fstab_swaps ("LABEL=a\\040b\tswap swap\r\n#UUID=1 none swap\n"
-                       "UUID=2 none swap2\nswap\nUUID=3 swap\n"
-                       "/swapfile none swap sw,pri=1");
-  assert_non_null (swaps);
-  assert_string_equal (swaps[0], "LABEL=a b");
-  assert_string_equal (swaps[1], "/swapfile");
-  assert_null (swaps[2]);
-  fstab_free_swaps (swaps);
-  swaps = fstab_swaps ("");
-  assert_non_null (swaps);
-  assert_null (swaps[0]);
-  fstab_free_swaps (swaps);
+  assert_int_equal (fstab_parse (text, &f), 0);
+  assert_int_equal (f.nr_swaps, 1);
+  assert_string_equal (f.swaps[0], "UUID=4");
+  fstab_free (&f);
+  assert_int_equal (
+    fstab_parse ("LABEL=a\\040b\tswap swap\r\n#UUID=1 none swap\n"
+                 "UUID=2 none swap2\nswap\nUUID=3 swap\n"
+                 "/swapfile none swap sw,pri=1",
+                 &f),
+    0);
+  assert_int_equal (f.nr_swaps, 2);
+  assert_string_equal (f.swaps[0], "LABEL=a b");
+  assert_string_equal (f.swaps[1], "/swapfile");
+  fstab_free (&f);
+  assert_int_equal (fstab_parse ("", &f), 0);
+  assert_int_equal (f.nr_swaps, 0);
+  fstab_free (&f);
 }
 
 static void

@@ -129,17 +129,28 @@ by_length (const void *av, const void *bv)
   return strcmp (a->mountpoint, b->mountpoint);
 }
 
+static int
+add_swap (struct fstab *fstab, const char *spec)
+{
+  char **v = realloc (fstab->swaps, (fstab->nr_swaps + 1) * sizeof *v);
+
+  if (v == NULL)
+    return -1;
+  fstab->swaps = v;
+  v[fstab->nr_swaps] = strdup (spec);
+  return v[fstab->nr_swaps++] == NULL ? -1 : 0;
+}
+
 int
 fstab_parse (const char *text, struct fstab *fstab)
 {
   CLEANUP_FREE char *copy = strdup (text);
   char *line, *next;
 
-  fstab->v = NULL;
-  fstab->n = 0;
+  memset (fstab, 0, sizeof *fstab);
   if (copy == NULL)
     return -1;
-  for (line = copy; line != NULL && fstab->n < MAX_ENTRIES; line = next) {
+  for (line = copy; line != NULL; line = next) {
     char *w[4] = { NULL }, *save = NULL, *tok;
     struct fstab_entry *v;
     size_t n = 0;
@@ -154,7 +165,13 @@ fstab_parse (const char *text, struct fstab *fstab)
       continue;
     decode (w[0]);
     decode (w[1]);
-    if (!normalize (w[1]) || !wanted (fstab, w[1], w[2]))
+    if (strcmp (w[2], "swap") == 0) {
+      if (fstab->nr_swaps < MAX_ENTRIES && add_swap (fstab, w[0]) == -1)
+        return -1;
+      continue;
+    }
+    if (fstab->n == MAX_ENTRIES || !normalize (w[1]) ||
+        !wanted (fstab, w[1], w[2]))
       continue;
     /* A bind mount has a directory here. */
     if (strchr (w[0], '=') == NULL && strncmp (w[0], "/dev/", 5) != 0)
@@ -177,46 +194,6 @@ fstab_parse (const char *text, struct fstab *fstab)
 }
 
 void
-fstab_free_swaps (char **swaps)
-{
-  size_t i;
-
-  for (i = 0; swaps != NULL && swaps[i] != NULL; ++i)
-    free (swaps[i]);
-  free (swaps);
-}
-
-char **
-fstab_swaps (const char *text)
-{
-  CLEANUP_FREE char *copy = strdup (text);
-  char **swaps = calloc (MAX_ENTRIES + 1, sizeof *swaps);
-  char *rest = copy, *line;
-  size_t n = 0;
-
-  while (copy != NULL && swaps != NULL && n < MAX_ENTRIES &&
-         (line = strsep (&rest, "\n")) != NULL) {
-    char *save = NULL;
-    char *spec = strtok_r (line, " \t\r", &save);
-    char *where = spec ? strtok_r (NULL, " \t\r", &save) : NULL;
-    char *type = where ? strtok_r (NULL, " \t\r", &save) : NULL;
-
-    if (type == NULL || spec[0] == '#' || strcmp (type, "swap") != 0)
-      continue;
-    decode (spec);
-    swaps[n] = strdup (spec);
-    if (swaps[n++] == NULL) {
-      fstab_free_swaps (swaps);
-      return NULL;
-    }
-  }
-  if (copy != NULL)
-    return swaps;
-  fstab_free_swaps (swaps);
-  return NULL;
-}
-
-void
 fstab_free (struct fstab *fstab)
 {
   size_t i;
@@ -228,8 +205,10 @@ fstab_free (struct fstab *fstab)
     free (fstab->v[i].options);
   }
   free (fstab->v);
-  fstab->v = NULL;
-  fstab->n = 0;
+  for (i = 0; i < fstab->nr_swaps; ++i)
+    free (fstab->swaps[i]);
+  free (fstab->swaps);
+  memset (fstab, 0, sizeof *fstab);
 }
 
 char *

@@ -15,22 +15,18 @@ struct fstab_entry {
 struct fstab {
   struct fstab_entry *v;
   size_t n;
+  char **swaps; /* what it names as swap spaces, swap files too */
+  size_t nr_swaps;
 };
 
 /* Parse TEXT: entries of real file systems with a mount point that a
  * converter mounts, each mount point once (the first line wins), shortest
  * first.  Octal escapes are decoded, mount points are in normal form and
- * never contain "..".  Swap, network, memory and removable file systems
- * are left out.  Return 0, or -1 when out of memory.
+ * never contain "..".  Network, memory and removable file systems are left
+ * out.  Return 0, or -1 when out of memory.
  */
 extern int fstab_parse (const char *text, struct fstab *fstab);
 extern void fstab_free (struct fstab *fstab);
-
-/* What TEXT names as swap spaces (NULL-terminated, all allocated), swap files
- * too; NULL when out of memory.
- */
-extern char **fstab_swaps (const char *text);
-extern void fstab_free_swaps (char **swaps);
 
 /* Value of option NAME ("subvol") in an fstab option list, allocated; ""
  * if it is there without a value; NULL if not.

@@ -343,8 +343,7 @@ inspection_find (struct guest *gst, struct inspection *in,
   gst->root = strdup (root->mountable);
   gst->type = strdup ("linux");
   if (gst->root == NULL || gst->type == NULL ||
-      fstab_parse (root->fstab ? root->fstab : "", &in->fstab) == -1 ||
-      (in->swaps = fstab_swaps (root->fstab ? root->fstab : "")) == NULL) {
+      fstab_parse (root->fstab ? root->fstab : "", &in->fstab) == -1) {
     guest_no_memory (gst);
     goto out;
   }
@@ -362,7 +361,6 @@ inspection_free (struct inspection *in)
 
   devices_free (&in->devices);
   fstab_free (&in->fstab);
-  fstab_free_swaps (in->swaps);
   free (in->crypttab);
   free (in->mdadm_conf);
   for (i = 0; i < in->nr_subvolumes; ++i)

@@ -33,7 +33,6 @@ struct inspection {
   struct devices devices;
   struct device_names names;
   struct fstab fstab;           /* of the chosen root */
-  char **swaps;                 /* what it names as swap, likewise */
   char *crypttab, *mdadm_conf;  /* its tables, text or NULL */
   struct subvolume *subvolumes; /* of the btrfs file systems looked at */
   size_t nr_subvolumes;

@@ -162,11 +162,11 @@ is_swap (const struct inspection *in, const struct device *v)
   for (i = 0; v->parttype != NULL && i < V2V_ARRAY_SIZE (types); ++i)
     if (strcasecmp (v->parttype, types[i]) == 0)
       return true;
-  for (i = 0; in->swaps[i] != NULL; ++i) {
+  for (i = 0; i < in->fstab.nr_swaps; ++i) {
     bool guessed;
 
-    if (devices_resolve (&in->devices, &in->names, in->swaps[i], &guessed) ==
-          v &&
+    if (devices_resolve (&in->devices, &in->names, in->fstab.swaps[i],
+                         &guessed) == v &&
         !guessed)
       return !is_doubled (&in->devices, v);
   }
